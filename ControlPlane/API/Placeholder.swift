@@ -1,0 +1,1 @@
+// API: not begun.

@@ -1,0 +1,1 @@
+// Guardrails: not begun.

@@ -1,0 +1,1 @@
+// Tools: not begun.

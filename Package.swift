@@ -1,0 +1,245 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A folder is a target, a group folder holds no Swift of its own. Arrows point down: everything may
+// use Shared; ControlPlane and DataPlane never import each other; wiring happens only in Daemon and
+// Node. README.md says what each room is for.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+  // Exclusivity is checked in every debug build and test; in release the check costs 15% of a call.
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
+let generated: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+func room(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+// MARK: - Packages
+
+let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf: Target.Dependency = .product(
+  name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let lifecycle: Target.Dependency = .product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
+let configuration: Target.Dependency = .product(
+  name: "Configuration", package: "swift-configuration")
+let arguments: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let hashTrees: Target.Dependency = .product(
+  name: "HashTreeCollections", package: "swift-collections")
+
+// MARK: - Shared
+
+let shared: [Target] = [
+  .systemLibrary(
+    name: "CNGHTTP2", path: "Shared/CNGHTTP2", pkgConfig: "libnghttp2",
+    providers: [.apt(["libnghttp2-dev"])]),
+  .target(
+    name: "CRE2", path: "Shared/CRE2", linkerSettings: [.linkedLibrary("re2")]),
+  .target(
+    name: "Wire", dependencies: [protobuf], path: "Shared/Wire/Messages",
+    swiftSettings: generated),
+  .target(
+    name: "WireServices", dependencies: ["Wire", grpcCore, grpcProtobuf, protobuf],
+    path: "Shared/Wire/Services", swiftSettings: generated),
+  room("Domain", "Shared/Domain", [crypto]),
+  room("Codecs", "Shared/Codecs", ["Domain", crypto, yams]),
+  room("Matching", "Shared/Matching", ["CRE2", "Domain"]),
+  room("JSONSchema", "Shared/JSONSchema", ["Domain", "Matching"]),
+  room("HTTP2", "Shared/HTTP2", ["CNGHTTP2", nioCore, collections]),
+  room(
+    "Transport", "Shared/Transport",
+    ["HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, logging]),
+  room("Observability", "Shared/Observability", ["Domain", configuration, logging]),
+]
+
+// MARK: - ControlPlane
+
+let controlPlane: [Target] = [
+  .systemLibrary(
+    name: "CLibPQ", path: "ControlPlane/CLibPQ", pkgConfig: "libpq",
+    providers: [.apt(["libpq-dev"])]),
+  room("Postgres", "ControlPlane/Postgres", ["CLibPQ", nioCore, nioPosix, collections, logging]),
+  .target(
+    name: "Store", dependencies: ["Postgres", "Domain", "Codecs", crypto, logging],
+    path: "ControlPlane/Store", resources: [.embedInCode("Migrations")], swiftSettings: strict),
+  room("Compiler", "ControlPlane/Compiler", ["Domain", "Codecs", "Matching", "JSONSchema"]),
+  room(
+    "Changelog", "ControlPlane/Changelog", ["Domain", "Wire", protobuf, hashTrees, collections]),
+  room("Switches", "ControlPlane/Switches", ["Domain", "Changelog", "Store", logging]),
+  room("Ledger", "ControlPlane/Ledger", ["Domain", "Store", "Postgres", "Wire", protobuf, logging]),
+  room(
+    "Conversations", "ControlPlane/Conversations",
+    ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, logging]),
+  room(
+    "API", "ControlPlane/API",
+    [
+      "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
+      "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, logging,
+    ]),
+  program(
+    "Daemon", "ControlPlane/Daemon",
+    [
+      "API", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
+      "Domain", "Codecs", "Transport", "Observability", grpcCore, nioCore, nioPosix, hummingbird, lifecycle, unixSignals,
+      configuration, arguments, logging,
+    ]),
+  program(
+    "CLI", "ControlPlane/CLI",
+    [
+      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "Transport", "Observability", grpcCore, protobuf, nioCore, nioPosix,
+      httpClient, arguments, logging,
+    ]),
+]
+
+// MARK: - DataPlane
+
+let dataPlane: [Target] = [
+  room(
+    "Subscription", "DataPlane/Subscription",
+    ["Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, hashTrees, nioCore, logging]),
+  room("Guardrails", "DataPlane/Guardrails", ["Domain", "Matching"]),
+  room(
+    "Models", "DataPlane/Models",
+    ["Domain", "Codecs", httpClient, nioCore, nioHTTP1, logging]),
+  room(
+    "Tools", "DataPlane/Tools",
+    ["Domain", "Codecs", "JSONSchema", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
+  room("Spool", "DataPlane/Spool", ["Domain", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, logging]),
+  room(
+    "Turn", "DataPlane/Turn",
+    [
+      "Domain", "Codecs", "Subscription", "Guardrails", "Models", "Tools", "Spool", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, logging,
+    ]),
+  room(
+    "Channels", "DataPlane/Channels",
+    [
+      "Domain", "Codecs", "Subscription", "Turn", "Spool", hummingbird, httpTypes, httpClient, nioCore, nioHTTP1, crypto, collections, logging,
+    ]),
+  program(
+    "Node", "DataPlane/Node",
+    [
+      "Channels", "Turn", "Subscription", "Models", "Tools", "Guardrails", "Spool", "Domain", "Codecs", "Transport",
+      "Wire", "WireServices", "Observability", grpcCore, nioCore, nioPosix, hummingbird, httpClient, lifecycle, unixSignals,
+      configuration, arguments, logging,
+    ]),
+]
+
+// MARK: - Tests
+
+let testing: [Target] = [
+  room(
+    "Support", "Tests/Support/Library",
+    ["Domain", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, collections, logging]),
+  program(
+    "Fakes", "Tests/Support/Fakes", ["Support", "Domain", arguments, hummingbird, lifecycle, logging]),
+  program(
+    "Check", "Tests/Support/Check",
+    ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, arguments, crypto, logging]),
+  program(
+    "Bench", "Tests/Benchmarks/Bench",
+    [
+      "Support", "Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1,
+      arguments, crypto, logging,
+    ]),
+  tests("DomainTests", "Tests/Shared/DomainTests", ["Domain"]),
+  tests("CodecsTests", "Tests/Shared/CodecsTests", ["Codecs", "Domain"]),
+  tests("MatchingTests", "Tests/Shared/MatchingTests", ["Matching", "Domain"]),
+  tests("JSONSchemaTests", "Tests/Shared/JSONSchemaTests", ["JSONSchema", "Domain", "Codecs"]),
+  tests("HTTP2Tests", "Tests/Shared/HTTP2Tests", ["HTTP2", nioCore]),
+  tests(
+    "TransportTests", "Tests/Shared/TransportTests",
+    ["Transport", "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, logging]),
+  tests(
+    "PostgresTests", "Tests/ControlPlane/PostgresTests", ["Postgres", nioCore, nioPosix, logging]),
+  tests(
+    "StoreTests", "Tests/ControlPlane/StoreTests",
+    ["Store", "Postgres", "Domain", "Codecs", "Compiler", "Ledger", "Conversations", "Wire", protobuf, nioCore, nioPosix, logging]),
+  tests(
+    "CompilerTests", "Tests/ControlPlane/CompilerTests",
+    ["Compiler", "Codecs", "Domain", "Matching"]),
+  tests(
+    "ChangelogTests", "Tests/ControlPlane/ChangelogTests",
+    ["Changelog", "Domain", "Wire", protobuf]),
+  tests(
+    "SubscriptionTests", "Tests/DataPlane/SubscriptionTests",
+    ["Subscription", "Domain", "Codecs", "Wire", protobuf, logging]),
+  tests(
+    "GuardrailsTests", "Tests/DataPlane/GuardrailsTests", ["Guardrails", "Domain", "Matching"]),
+  tests(
+    "ModelsTests", "Tests/DataPlane/ModelsTests",
+    ["Models", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, logging]),
+  tests(
+    "ToolsTests", "Tests/DataPlane/ToolsTests",
+    ["Tools", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
+  tests("SpoolTests", "Tests/DataPlane/SpoolTests", ["Spool", "Domain", "Wire", protobuf, logging]),
+  tests(
+    "TurnTests", "Tests/DataPlane/TurnTests",
+    ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Codecs", "Wire", protobuf, logging]),
+  tests(
+    "ChannelsTests", "Tests/DataPlane/ChannelsTests",
+    ["Channels", "Turn", "Subscription", "Domain", "Codecs", hummingbird, httpTypes, nioCore, crypto, logging]),
+  tests(
+    "EndToEnd", "Tests/EndToEnd",
+    ["Support", "Domain", "Codecs", "Postgres", "Store", nioCore, nioPosix, logging]),
+]
+
+let package = Package(
+  name: "bindery",
+  products: [
+    .executable(name: "bindery-control", targets: ["Daemon"]),
+    .executable(name: "bindery-node", targets: ["Node"]),
+    .executable(name: "bindery", targets: ["CLI"]),
+    .executable(name: "bindery-fakes", targets: ["Fakes"]),
+    .executable(name: "bindery-check", targets: ["Check"]),
+    .executable(name: "bindery-bench", targets: ["Bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(
+      url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+      traits: ["YAML", "CommandLineArguments"]),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+  ],
+  targets: shared + controlPlane + dataPlane + testing
+)

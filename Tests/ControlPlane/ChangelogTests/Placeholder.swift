@@ -1,0 +1,1 @@
+// ChangelogTests: not begun.

@@ -1,0 +1,1 @@
+// ChannelsTests: not begun.

@@ -1,0 +1,1 @@
+// GuardrailsTests: not begun.

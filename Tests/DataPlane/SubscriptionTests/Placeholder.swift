@@ -1,0 +1,1 @@
+// SubscriptionTests: not begun.

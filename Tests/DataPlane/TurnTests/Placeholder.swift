@@ -1,0 +1,1 @@
+// TurnTests: not begun.

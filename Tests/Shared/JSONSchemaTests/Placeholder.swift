@@ -1,0 +1,1 @@
+// JSONSchemaTests: not begun.
