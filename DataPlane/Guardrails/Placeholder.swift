@@ -1,1 +1,0 @@
-// Guardrails: not begun.

@@ -1,1 +1,0 @@
-// Subscription: not begun.

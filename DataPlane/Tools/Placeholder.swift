@@ -1,1 +1,0 @@
-// Tools: not begun.

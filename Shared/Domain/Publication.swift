@@ -1,0 +1,146 @@
+package import Foundation
+
+/// The kinds of objects that authors write.
+package enum ObjectKind: String, Hashable, Sendable, Codable, CaseIterable {
+  case tenant = "Tenant"
+  case human = "Human"
+  case team = "Team"
+  case agent = "Agent"
+  case binding = "Binding"
+}
+
+/// Names an authored object. A tenant's own key has its slug in both places.
+package struct ObjectKey: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+  package var kind: ObjectKind
+  package var tenant: String
+  package var slug: String
+
+  package init(kind: ObjectKind, tenant: String, slug: String) {
+    self.kind = kind
+    self.tenant = tenant
+    self.slug = slug
+  }
+
+  package var description: String {
+    kind == .tenant ? "Tenant \(slug)" : "\(kind.rawValue) \(tenant)/\(slug)"
+  }
+
+  package static func < (a: Self, b: Self) -> Bool {
+    (a.tenant, rank(a.kind), a.slug) < (b.tenant, rank(b.kind), b.slug)
+  }
+
+  private static func rank(_ kind: ObjectKind) -> Int {
+    switch kind {
+    case .tenant: 0
+    case .human: 1
+    case .team: 2
+    case .agent: 3
+    case .binding: 4
+    }
+  }
+}
+
+/// A document as read from a file: not checked yet.
+package struct AuthoredDocument: Hashable, Sendable {
+  package var key: ObjectKey
+  package var spec: JSONValue
+  /// "file:line" of its start.
+  package var source: String
+
+  package init(key: ObjectKey, spec: JSONValue, source: String) {
+    self.key = key
+    self.spec = spec
+    self.source = source
+  }
+}
+
+/// An object as stored: the newest version of its spec.
+package struct StoredObject: Hashable, Sendable, Codable {
+  package var key: ObjectKey
+  package var id: UUID
+  /// From 1, rises with each change.
+  package var version: Int32
+  /// The spec as authored, references by slug. Complete: columns are derived from it.
+  package var spec: JSONValue
+  /// Tenants only; not part of the spec, switches change it.
+  package var status: TenantStatus?
+  package var switchRevision: Revision?
+  package var updatedAt: Date
+
+  package init(
+    key: ObjectKey, id: UUID, version: Int32, spec: JSONValue, status: TenantStatus? = nil,
+    switchRevision: Revision? = nil, updatedAt: Date
+  ) {
+    self.key = key
+    self.id = id
+    self.version = version
+    self.spec = spec
+    self.status = status
+    self.switchRevision = switchRevision
+    self.updatedAt = updatedAt
+  }
+}
+
+/// The objects that a plan is made against: all objects of every tenant that the plan touches, the
+/// routes and channel accounts taken by all tenants, and the latest revision.
+package struct World: Sendable {
+  package var revision: Revision
+  package var objects: [ObjectKey: StoredObject]
+  /// All routes of all tenants, for BND_ROUTE_TAKEN.
+  package var routes: [RouteResource]
+  /// Webhook slugs of all tenants, with their owners.
+  package var accountOwners: [String: TenantID]
+
+  package init(
+    revision: Revision, objects: [ObjectKey: StoredObject], routes: [RouteResource],
+    accountOwners: [String: TenantID]
+  ) {
+    self.revision = revision
+    self.objects = objects
+    self.routes = routes
+    self.accountOwners = accountOwners
+  }
+}
+
+/// Everything that one commit writes, made by the planner and carried out by the store in one
+/// transaction, or not at all.
+package struct Publication: Sendable {
+  /// Objects created or changed, already with their new version.
+  package var objects: [StoredObject]
+  /// The versions that the plan was made against (0: absent): checked again under the lock.
+  package var expected: [ObjectKey: Int32]
+  /// Resources put, tenants first and bindings after their sections.
+  package var resources: [ConfigResource]
+  package var removed: [ResourceKey]
+  package var author: String
+  package var reason: String
+
+  package init(
+    objects: [StoredObject], expected: [ObjectKey: Int32], resources: [ConfigResource],
+    removed: [ResourceKey], author: String, reason: String
+  ) {
+    self.objects = objects
+    self.expected = expected
+    self.resources = resources
+    self.removed = removed
+    self.author = author
+    self.reason = reason
+  }
+}
+
+/// One commit as the changelog keeps it.
+package struct Commit: Sendable {
+  package var revision: Revision
+  package var committedAt: Date
+  package var resources: [ConfigResource]
+  package var removed: [ResourceKey]
+
+  package init(
+    revision: Revision, committedAt: Date, resources: [ConfigResource], removed: [ResourceKey]
+  ) {
+    self.revision = revision
+    self.committedAt = committedAt
+    self.resources = resources
+    self.removed = removed
+  }
+}
