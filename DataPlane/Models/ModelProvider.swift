@@ -1,5 +1,3 @@
-package import Domain
-
 /// A vendor, or the built-in offline model.
 package protocol ModelProvider: Sendable {
   /// "anthropic", "simulated" …
