@@ -88,7 +88,7 @@ let controlPlane: [Target] = [
   .systemLibrary(
     name: "CLibPQ", path: "ControlPlane/CLibPQ", pkgConfig: "libpq",
     providers: [.apt(["libpq-dev"])]),
-  room("Postgres", "ControlPlane/Postgres", ["CLibPQ", nioCore, nioPosix, collections, logging]),
+  room("Postgres", "ControlPlane/Postgres", ["CLibPQ", collections, logging]),
   .target(
     name: "Store", dependencies: ["Postgres", "Domain", "Codecs", crypto, logging],
     path: "ControlPlane/Store", resources: [.embedInCode("Migrations")], swiftSettings: strict),
