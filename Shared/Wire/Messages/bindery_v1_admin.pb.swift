@@ -112,10 +112,13 @@ package nonisolated struct Bindery_V1_PlannedChange: Sendable {
   /// "create", "update" or "unchanged".
   package var action: String = String()
 
+  /// "Tenant", "Human", "Team", "Agent" or "Binding".
   package var kind: String = String()
 
+  /// Tenant slug.
   package var tenant: String = String()
 
+  /// Slug of the object.
   package var slug: String = String()
 
   /// Version before; 0 when it did not exist.
@@ -124,6 +127,7 @@ package nonisolated struct Bindery_V1_PlannedChange: Sendable {
   /// Version after.
   package var toVersion: Int32 = 0
 
+  /// What differs, field by field; empty for "create" and "unchanged".
   package var fields: [Bindery_V1_FieldChange] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -136,6 +140,7 @@ package nonisolated struct Bindery_V1_ApplyRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// The documents; objects not named stay as they are.
   package var documents: [Bindery_V1_Document] = []
 
   /// Plan only: nothing is stored.
@@ -160,6 +165,7 @@ package nonisolated struct Bindery_V1_ApplyResponse: Sendable {
   /// True when everything is stored (or would be, with dry_run).
   package var ok: Bool = false
 
+  /// What changes, a row an object.
   package var changes: [Bindery_V1_PlannedChange] = []
 
   /// All problems at once; with an error among them nothing was stored.
@@ -184,8 +190,10 @@ package nonisolated struct Bindery_V1_GetRequest: Sendable {
   /// As in Document.
   package var kind: String = String()
 
+  /// Tenant slug.
   package var tenant: String = String()
 
+  /// Slug of the object.
   package var slug: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -198,6 +206,7 @@ package nonisolated struct Bindery_V1_GetResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// The object, newest version.
   package var object: Bindery_V1_Object {
     get {_object ?? Bindery_V1_Object()}
     set {_object = newValue}
@@ -219,15 +228,19 @@ package nonisolated struct Bindery_V1_Object: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// As in Document.
   package var kind: String = String()
 
   /// UUID in text.
   package var id: String = String()
 
+  /// Tenant slug.
   package var tenant: String = String()
 
+  /// Slug, unique within tenant and kind.
   package var slug: String = String()
 
+  /// Name shown to people.
   package var displayName: String = String()
 
   /// Version of a tier; 0 where there is none.
@@ -252,6 +265,7 @@ package nonisolated struct Bindery_V1_ListRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// As in Document.
   package var kind: String = String()
 
   /// Empty: all tenants.
@@ -273,6 +287,7 @@ package nonisolated struct Bindery_V1_ListResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// In order of tenant and slug.
   package var objects: [Bindery_V1_Object] = []
 
   /// Empty on the last page.
@@ -288,12 +303,16 @@ package nonisolated struct Bindery_V1_SetTenantStatusRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Tenant slug.
   package var tenant: String = String()
 
+  /// The status wanted.
   package var status: Bindery_V1_TenantStatus = .unspecified
 
+  /// Why, for the history.
   package var reason: String = String()
 
+  /// Who, for the history.
   package var author: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -360,6 +379,7 @@ package nonisolated struct Bindery_V1_NodeConfirmation: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Name of the node.
   package var nodeID: String = String()
 
   /// From the commit to the node's acknowledgement, in microseconds.
@@ -388,6 +408,7 @@ package nonisolated struct Bindery_V1_ListNodesResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Connected ones, and those seen lately.
   package var nodes: [Bindery_V1_NodeInfo] = []
 
   /// Newest revision.
@@ -403,10 +424,13 @@ package nonisolated struct Bindery_V1_NodeInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Name of the node.
   package var nodeID: String = String()
 
+  /// Region it runs in.
   package var region: String = String()
 
+  /// Version of its program.
   package var version: String = String()
 
   /// Revision applied.
@@ -421,8 +445,10 @@ package nonisolated struct Bindery_V1_NodeInfo: Sendable {
   /// Keys that it refused.
   package var rejections: [Bindery_V1_Rejection] = []
 
+  /// Records waiting in its spool.
   package var spoolDepth: Int64 = 0
 
+  /// Turns running now.
   package var activeTurns: Int32 = 0
 
   /// Addresses of its HTTP edge.
@@ -457,6 +483,7 @@ package nonisolated struct Bindery_V1_UsageResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// In order of tenant, binding, provider and model.
   package var rows: [Bindery_V1_UsageRow] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -469,31 +496,43 @@ package nonisolated struct Bindery_V1_UsageRow: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Tenant slug.
   package var tenant: String = String()
 
+  /// Binding slug.
   package var binding: String = String()
 
+  /// Provider of the model calls.
   package var provider: String = String()
 
+  /// Model named by the responses.
   package var model: String = String()
 
+  /// Calls to the model, failed ones too.
   package var modelCalls: Int64 = 0
 
+  /// Input tokens, cached ones included.
   package var tokensIn: Int64 = 0
 
+  /// Output tokens, reasoning included.
   package var tokensOut: Int64 = 0
 
+  /// Input tokens read from the cache.
   package var cacheHitTokens: Int64 = 0
 
   /// Exact, in pico-USD.
   package var costPicoUsd: Int64 = 0
 
+  /// Turns of the binding; the same on each of its rows.
   package var turns: Int64 = 0
 
+  /// Messages both ways of the binding; the same on each of its rows.
   package var messages: Int64 = 0
 
+  /// Tool calls of the binding; the same on each of its rows.
   package var toolCalls: Int64 = 0
 
+  /// Guardrail violations of the binding; the same on each of its rows.
   package var violations: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -92,6 +92,7 @@ package nonisolated struct Bindery_V1_AcceptRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose conversation.
   package var conversation: Bindery_V1_ConversationKey {
     get {_conversation ?? Bindery_V1_ConversationKey()}
     set {_conversation = newValue}
@@ -101,6 +102,7 @@ package nonisolated struct Bindery_V1_AcceptRequest: Sendable {
   /// Clears the value of `conversation`. Subsequent reads from it will return its default value.
   package mutating func clearConversation() {self._conversation = nil}
 
+  /// The message as it came in.
   package var message: Bindery_V1_InboundMessage {
     get {_message ?? Bindery_V1_InboundMessage()}
     set {_message = newValue}
@@ -129,6 +131,7 @@ package nonisolated struct Bindery_V1_AcceptResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// What became of it.
   package var disposition: Bindery_V1_AcceptResponse.Disposition = .unspecified
 
   /// In how many ms the conversation's inputs are due.
@@ -204,6 +207,7 @@ package nonisolated struct Bindery_V1_BeginTurnRequest: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose conversation.
   package var conversation: Bindery_V1_ConversationKey {
     get {_storage._conversation ?? Bindery_V1_ConversationKey()}
     set {_uniqueStorage()._conversation = newValue}
@@ -277,6 +281,7 @@ package nonisolated struct Bindery_V1_BeginTurnResponse: @unchecked Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whether a turn is to be run.
   package var disposition: Bindery_V1_BeginTurnResponse.Disposition {
     get {_storage._disposition}
     set {_uniqueStorage()._disposition = newValue}
@@ -424,6 +429,7 @@ package nonisolated struct Bindery_V1_RenewRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose conversation.
   package var conversation: Bindery_V1_ConversationKey {
     get {_conversation ?? Bindery_V1_ConversationKey()}
     set {_conversation = newValue}
@@ -433,6 +439,7 @@ package nonisolated struct Bindery_V1_RenewRequest: Sendable {
   /// Clears the value of `conversation`. Subsequent reads from it will return its default value.
   package mutating func clearConversation() {self._conversation = nil}
 
+  /// The epoch that BeginTurn gave.
   package var epoch: Int64 = 0
 
   /// From now, in ms.
@@ -482,6 +489,7 @@ package nonisolated struct Bindery_V1_JournalRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose conversation.
   package var conversation: Bindery_V1_ConversationKey {
     get {_conversation ?? Bindery_V1_ConversationKey()}
     set {_conversation = newValue}
@@ -491,10 +499,13 @@ package nonisolated struct Bindery_V1_JournalRequest: Sendable {
   /// Clears the value of `conversation`. Subsequent reads from it will return its default value.
   package mutating func clearConversation() {self._conversation = nil}
 
+  /// The epoch that BeginTurn gave.
   package var epoch: Int64 = 0
 
+  /// The turn (16 bytes).
   package var turnID: Data = Data()
 
+  /// The step to note.
   package var entry: Bindery_V1_JournalEntry {
     get {_entry ?? Bindery_V1_JournalEntry()}
     set {_entry = newValue}
@@ -530,6 +541,7 @@ package nonisolated struct Bindery_V1_CommitTurnRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose conversation.
   package var conversation: Bindery_V1_ConversationKey {
     get {_conversation ?? Bindery_V1_ConversationKey()}
     set {_conversation = newValue}
@@ -539,6 +551,7 @@ package nonisolated struct Bindery_V1_CommitTurnRequest: Sendable {
   /// Clears the value of `conversation`. Subsequent reads from it will return its default value.
   package mutating func clearConversation() {self._conversation = nil}
 
+  /// The epoch that BeginTurn gave.
   package var epoch: Int64 = 0
 
   /// Everything the turn left behind.
@@ -567,6 +580,7 @@ package nonisolated struct Bindery_V1_CommitTurnResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// What became of it.
   package var disposition: Bindery_V1_CommitTurnResponse.Disposition = .unspecified
 
   /// More inputs are waiting in this conversation and due in so many ms; -1 when none.
@@ -687,6 +701,7 @@ package nonisolated struct Bindery_V1_ClaimResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whose conversation.
   package var conversation: Bindery_V1_ConversationKey {
     get {_conversation ?? Bindery_V1_ConversationKey()}
     set {_conversation = newValue}
@@ -696,6 +711,7 @@ package nonisolated struct Bindery_V1_ClaimResponse: Sendable {
   /// Clears the value of `conversation`. Subsequent reads from it will return its default value.
   package mutating func clearConversation() {self._conversation = nil}
 
+  /// Why it is offered.
   package var reason: Bindery_V1_ClaimResponse.Reason = .unspecified
 
   /// With UNSENT: what to send.

@@ -1024,8 +1024,10 @@ package nonisolated struct Bindery_V1_ChannelAccount: Sendable {
   /// References, never values: resolved on the node.
   package var appSecretRef: String = String()
 
+  /// For the verification handshake.
   package var verifyTokenRef: String = String()
 
+  /// For sending.
   package var accessTokenRef: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

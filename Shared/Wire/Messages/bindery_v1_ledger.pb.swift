@@ -377,17 +377,22 @@ package nonisolated struct Bindery_V1_Pins: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Version of the persona.
   package var humanVersion: Int32 = 0
 
+  /// Version of the team.
   package var teamVersion: Int32 = 0
 
+  /// Version of the runtime.
   package var agentVersion: Int32 = 0
 
   /// Ids (16 bytes) of the tiers.
   package var humanID: Data = Data()
 
+  /// Team (16 bytes).
   package var teamID: Data = Data()
 
+  /// Agent (16 bytes).
   package var agentID: Data = Data()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -495,26 +500,31 @@ package nonisolated struct Bindery_V1_ModelCallRecord: @unchecked Sendable {
     set {_uniqueStorage()._inUncached = newValue}
   }
 
+  /// Read from the cache.
   package var cacheRead: Int32 {
     get {_storage._cacheRead}
     set {_uniqueStorage()._cacheRead = newValue}
   }
 
+  /// Written to the five-minute cache.
   package var cacheWrite5M: Int32 {
     get {_storage._cacheWrite5M}
     set {_uniqueStorage()._cacheWrite5M = newValue}
   }
 
+  /// Written to the one-hour cache.
   package var cacheWrite1H: Int32 {
     get {_storage._cacheWrite1H}
     set {_uniqueStorage()._cacheWrite1H = newValue}
   }
 
+  /// Text and tool calls.
   package var outVisible: Int32 {
     get {_storage._outVisible}
     set {_uniqueStorage()._outVisible = newValue}
   }
 
+  /// Thinking.
   package var outReasoning: Int32 {
     get {_storage._outReasoning}
     set {_uniqueStorage()._outReasoning = newValue}
