@@ -79,7 +79,7 @@ let shared: [Target] = [
   room(
     "Transport", "Shared/Transport",
     ["HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, logging]),
-  room("Observability", "Shared/Observability", ["Domain", configuration, logging]),
+  room("Observability", "Shared/Observability", ["Domain", configuration, yams, logging]),
 ]
 
 // MARK: - ControlPlane
@@ -175,6 +175,7 @@ let testing: [Target] = [
   tests("CodecsTests", "Tests/Shared/CodecsTests", ["Codecs", "Domain"]),
   tests("MatchingTests", "Tests/Shared/MatchingTests", ["Matching", "Domain"]),
   tests("JSONSchemaTests", "Tests/Shared/JSONSchemaTests", ["JSONSchema", "Domain", "Codecs"]),
+  tests("ObservabilityTests", "Tests/Shared/ObservabilityTests", ["Observability"]),
   tests("HTTP2Tests", "Tests/Shared/HTTP2Tests", ["HTTP2", nioCore]),
   tests(
     "TransportTests", "Tests/Shared/TransportTests",
