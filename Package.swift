@@ -74,6 +74,7 @@ let shared: [Target] = [
   room("Domain", "Shared/Domain", [crypto]),
   room("Codecs", "Shared/Codecs", ["Domain", crypto, yams]),
   room("Matching", "Shared/Matching", ["CRE2", "Domain"]),
+  room("WireMapping", "Shared/WireMapping", ["Domain", "Wire", protobuf]),
   room("JSONSchema", "Shared/JSONSchema", ["Domain", "Matching"]),
   room("HTTP2", "Shared/HTTP2", ["CNGHTTP2", nioCore, collections]),
   room(
@@ -94,7 +95,7 @@ let controlPlane: [Target] = [
     path: "ControlPlane/Store", resources: [.embedInCode("Migrations")], swiftSettings: strict),
   room("Compiler", "ControlPlane/Compiler", ["Domain", "Codecs", "Matching", "JSONSchema"]),
   room(
-    "Changelog", "ControlPlane/Changelog", ["Domain", "Wire", protobuf, hashTrees, collections]),
+    "Changelog", "ControlPlane/Changelog", ["Domain", "Wire", "WireMapping", protobuf, hashTrees, collections]),
   room("Switches", "ControlPlane/Switches", ["Domain", "Changelog", "Store", logging]),
   room("Ledger", "ControlPlane/Ledger", ["Domain", "Store", "Postgres", "Wire", protobuf, logging]),
   room(
@@ -104,7 +105,8 @@ let controlPlane: [Target] = [
     "API", "ControlPlane/API",
     [
       "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
-      "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, logging,
+      "Wire", "WireServices", "WireMapping", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore,
+      logging,
     ]),
   program(
     "Daemon", "ControlPlane/Daemon",
@@ -126,7 +128,10 @@ let controlPlane: [Target] = [
 let dataPlane: [Target] = [
   room(
     "Subscription", "DataPlane/Subscription",
-    ["Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, hashTrees, nioCore, logging]),
+    [
+      "Domain", "Codecs", "Wire", "WireServices", "WireMapping", "Transport", grpcCore, grpcProtobuf,
+      protobuf, hashTrees, nioCore, nioPosix, logging,
+    ]),
   room("Guardrails", "DataPlane/Guardrails", ["Domain", "Matching"]),
   room(
     "Models", "DataPlane/Models",
@@ -190,10 +195,10 @@ let testing: [Target] = [
     ["Compiler", "Codecs", "Domain", "Matching"]),
   tests(
     "ChangelogTests", "Tests/ControlPlane/ChangelogTests",
-    ["Changelog", "Domain", "Wire", protobuf]),
+    ["Changelog", "Switches", "Domain", "Wire", "WireMapping", protobuf]),
   tests(
     "SubscriptionTests", "Tests/DataPlane/SubscriptionTests",
-    ["Subscription", "Domain", "Codecs", "Wire", protobuf, logging]),
+    ["Subscription", "Domain", "Codecs", "Wire", "WireMapping", protobuf, nioPosix, logging]),
   tests(
     "GuardrailsTests", "Tests/DataPlane/GuardrailsTests", ["Guardrails", "Domain", "Matching"]),
   tests(
@@ -202,7 +207,7 @@ let testing: [Target] = [
   tests(
     "ToolsTests", "Tests/DataPlane/ToolsTests",
     ["Tools", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
-  tests("SpoolTests", "Tests/DataPlane/SpoolTests", ["Spool", "Domain", "Wire", protobuf, logging]),
+  tests("SpoolTests", "Tests/DataPlane/SpoolTests", ["Spool", "Domain", "Wire", protobuf, nioPosix, logging]),
   tests(
     "TurnTests", "Tests/DataPlane/TurnTests",
     ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Codecs", "Wire", protobuf, logging]),

@@ -430,6 +430,8 @@ package nonisolated struct Bindery_V1_Hello: Sendable {
   fileprivate var _filter: Bindery_V1_WatchFilter? = nil
 }
 
+/// The first one after Hello names all that the node holds; until it comes, Invalidation names every
+/// binding that changed. Fetch adds what it returns, an Invalidation takes out what it names.
 package nonisolated struct Bindery_V1_Subscribe: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -643,6 +645,15 @@ package nonisolated struct Bindery_V1_WatchResponse: Sendable {
     set {message = .cursorExpired(newValue)}
   }
 
+  /// A part of the Delta or Invalidation that comes next, to be applied with it and not before.
+  package var deltaChunk: Bindery_V1_Changes {
+    get {
+      if case .deltaChunk(let v)? = message {return v}
+      return Bindery_V1_Changes()
+    }
+    set {message = .deltaChunk(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Message: Equatable, Sendable {
@@ -666,6 +677,8 @@ package nonisolated struct Bindery_V1_WatchResponse: Sendable {
     case drain(Bindery_V1_Drain)
     /// The cursor is too old or from another store: a snapshot follows.
     case cursorExpired(Bindery_V1_CursorExpired)
+    /// A part of the Delta or Invalidation that comes next, to be applied with it and not before.
+    case deltaChunk(Bindery_V1_Changes)
 
   }
 
@@ -929,7 +942,8 @@ package nonisolated struct Bindery_V1_Binding: Sendable {
   /// SHA-256 of content (32 bytes).
   package var digest: Data = Data()
 
-  /// RFC 8785 canonical JSON of Domain's CompiledBinding.
+  /// RFC 8785 canonical JSON of Domain's CompiledBinding; empty when the node is known to have
+  /// refused this digest: then only is_active counts.
   package var content: Data = Data()
 
   /// Digests (32 bytes) of the sections that content names, so that a relay need not parse it.
@@ -1527,7 +1541,7 @@ nonisolated extension Bindery_V1_NodeStatus: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Bindery_V1_WatchResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WatchResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}resumed\0\u{3}snapshot_begin\0\u{3}snapshot_chunk\0\u{3}snapshot_end\0\u{1}delta\0\u{1}invalidation\0\u{1}control\0\u{1}heartbeat\0\u{1}drain\0\u{3}cursor_expired\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}resumed\0\u{3}snapshot_begin\0\u{3}snapshot_chunk\0\u{3}snapshot_end\0\u{1}delta\0\u{1}invalidation\0\u{1}control\0\u{1}heartbeat\0\u{1}drain\0\u{3}cursor_expired\0\u{3}delta_chunk\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1665,6 +1679,19 @@ nonisolated extension Bindery_V1_WatchResponse: SwiftProtobuf.Message, SwiftProt
           self.message = .cursorExpired(v)
         }
       }()
+      case 11: try {
+        var v: Bindery_V1_Changes?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .deltaChunk(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .deltaChunk(v)
+        }
+      }()
       default: break
       }
     }
@@ -1715,6 +1742,10 @@ nonisolated extension Bindery_V1_WatchResponse: SwiftProtobuf.Message, SwiftProt
     case .cursorExpired?: try {
       guard case .cursorExpired(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .deltaChunk?: try {
+      guard case .deltaChunk(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     }()
     case nil: break
     }
