@@ -165,15 +165,18 @@ let testing: [Target] = [
   room(
     "Support", "Tests/Support/Library",
     ["Domain", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, collections, logging]),
+  room(
+    "Scenario", "Tests/Support/Scenario",
+    ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
   program(
     "Fakes", "Tests/Support/Fakes", ["Support", "Domain", arguments, hummingbird, lifecycle, logging]),
   program(
     "Check", "Tests/Support/Check",
-    ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, arguments, crypto, logging]),
+    ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, arguments, crypto, logging]),
   program(
     "Bench", "Tests/Benchmarks/Bench",
     [
-      "Support", "Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1,
+      "Scenario", "Support", "Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1,
       arguments, crypto, logging,
     ]),
   tests("DomainTests", "Tests/Shared/DomainTests", ["Domain"]),
@@ -216,7 +219,7 @@ let testing: [Target] = [
     ["Channels", "Turn", "Subscription", "Domain", "Codecs", hummingbird, httpTypes, nioCore, crypto, logging]),
   tests(
     "EndToEnd", "Tests/EndToEnd",
-    ["Support", "Domain", "Codecs", "Postgres", "Store", nioCore, nioPosix, logging]),
+    ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
 ]
 
 let package = Package(

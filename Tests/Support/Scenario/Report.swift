@@ -1,4 +1,4 @@
-package import Foundation
+internal import Foundation
 
 /// One line a step, then `N passed, M failed`.
 package struct Report: Sendable {
