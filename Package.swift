@@ -100,18 +100,19 @@ let controlPlane: [Target] = [
   room("Ledger", "ControlPlane/Ledger", ["Domain", "Store", "Postgres", "Wire", protobuf, logging]),
   room(
     "Conversations", "ControlPlane/Conversations",
-    ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, logging]),
+    ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, collections, logging]),
+  room("Publishing", "ControlPlane/Publishing", ["Domain", "Store", "Compiler", logging]),
   room(
     "API", "ControlPlane/API",
     [
-      "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
+      "Publishing", "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
       "Wire", "WireServices", "WireMapping", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore,
       logging,
     ]),
   program(
     "Daemon", "ControlPlane/Daemon",
     [
-      "API", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
+      "API", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
       "Domain", "Codecs", "Transport", "Observability", grpcCore, nioCore, nioPosix, hummingbird, lifecycle, unixSignals,
       configuration, arguments, logging,
     ]),
@@ -133,12 +134,13 @@ let dataPlane: [Target] = [
       protobuf, hashTrees, nioCore, nioPosix, logging,
     ]),
   room("Guardrails", "DataPlane/Guardrails", ["Domain", "Matching"]),
+  room("Secrets", "DataPlane/Secrets", ["Domain"]),
   room(
     "Models", "DataPlane/Models",
-    ["Domain", "Codecs", httpClient, nioCore, nioHTTP1, logging]),
+    ["Domain", "Codecs", "Matching", "Secrets", httpClient, nioCore, nioHTTP1, logging]),
   room(
     "Tools", "DataPlane/Tools",
-    ["Domain", "Codecs", "JSONSchema", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
+    ["Domain", "Codecs", "JSONSchema", "Secrets", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
   room("Spool", "DataPlane/Spool", ["Domain", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, logging]),
   room(
     "Turn", "DataPlane/Turn",
@@ -148,12 +150,12 @@ let dataPlane: [Target] = [
   room(
     "Channels", "DataPlane/Channels",
     [
-      "Domain", "Codecs", "Subscription", "Turn", "Spool", hummingbird, httpTypes, httpClient, nioCore, nioHTTP1, crypto, collections, logging,
+      "Domain", "Codecs", "Subscription", "Turn", "Spool", "Secrets", "Wire", "Transport", hummingbird, httpTypes, httpClient, nioCore, nioHTTP1, crypto, collections, logging,
     ]),
   program(
     "Node", "DataPlane/Node",
     [
-      "Channels", "Turn", "Subscription", "Models", "Tools", "Guardrails", "Spool", "Domain", "Codecs", "Transport",
+      "Channels", "Turn", "Subscription", "Models", "Tools", "Secrets", "Guardrails", "Spool", "Domain", "Codecs", "Transport",
       "Wire", "WireServices", "Observability", grpcCore, nioCore, nioPosix, hummingbird, httpClient, lifecycle, unixSignals,
       configuration, arguments, logging,
     ]),
@@ -165,6 +167,9 @@ let testing: [Target] = [
   room(
     "Support", "Tests/Support/Library",
     ["Domain", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, collections, logging]),
+  room(
+    "TurnDoubles", "Tests/Support/TurnDoubles",
+    ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Wire", logging]),
   room(
     "Scenario", "Tests/Support/Scenario",
     ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
@@ -206,17 +211,17 @@ let testing: [Target] = [
     "GuardrailsTests", "Tests/DataPlane/GuardrailsTests", ["Guardrails", "Domain", "Matching"]),
   tests(
     "ModelsTests", "Tests/DataPlane/ModelsTests",
-    ["Models", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, logging]),
+    ["Models", "Secrets", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, logging]),
   tests(
     "ToolsTests", "Tests/DataPlane/ToolsTests",
-    ["Tools", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
+    ["Tools", "Secrets", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
   tests("SpoolTests", "Tests/DataPlane/SpoolTests", ["Spool", "Domain", "Wire", protobuf, nioPosix, logging]),
   tests(
     "TurnTests", "Tests/DataPlane/TurnTests",
-    ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Codecs", "Wire", protobuf, logging]),
+    ["Turn", "TurnDoubles", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Codecs", "Wire", protobuf, logging]),
   tests(
     "ChannelsTests", "Tests/DataPlane/ChannelsTests",
-    ["Channels", "Turn", "Subscription", "Domain", "Codecs", hummingbird, httpTypes, nioCore, crypto, logging]),
+    ["Channels", "Turn", "TurnDoubles", "Support", "Subscription", "Spool", "Secrets", "Domain", "Wire", "Codecs", hummingbird, httpTypes, nioCore, crypto, logging]),
   tests(
     "EndToEnd", "Tests/EndToEnd",
     ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
@@ -243,7 +248,7 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(
       url: "https://github.com/apple/swift-configuration", from: "1.4.0",
-      traits: ["YAML", "CommandLineArguments"]),
+      traits: []),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

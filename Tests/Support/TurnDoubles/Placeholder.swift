@@ -1,0 +1,1 @@
+// TurnDoubles: not begun.
