@@ -107,3 +107,4 @@ grant select on revision_line to bindery_distribution;
 grant select, insert on commits to bindery_app;
 grant select on commits to bindery_distribution;
 grant select, insert, update on ledger_cursors to bindery_app;
+grant select on schema_migrations to bindery_app;

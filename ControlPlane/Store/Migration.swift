@@ -1,0 +1,38 @@
+internal import Domain
+internal import Foundation
+
+/// One numbered step of the schema, shipped in the program.
+package struct Migration: Sendable {
+  package let number: Int
+  package let name: String
+  package let sql: String
+
+  /// SHA-256 of the text, so that an edited old one is noticed.
+  package var checksum: String { Digest(of: Data(sql.utf8)).hex }
+
+  init(_ number: Int, _ name: String, _ bytes: [UInt8]) {
+    self.number = number
+    self.name = name
+    sql = String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// In order, numbered from 1 without gaps. Never edit one that has been released: add another.
+  package static let all: [Migration] = [
+    Migration(1, "target_schema", PackageResources.m0001_target_schema_sql),
+    Migration(2, "tenancy", PackageResources.m0002_tenancy_sql),
+    Migration(3, "configuration", PackageResources.m0003_configuration_sql),
+    Migration(4, "conversations", PackageResources.m0004_conversations_sql),
+    Migration(5, "ledger", PackageResources.m0005_ledger_sql),
+    Migration(6, "erasure", PackageResources.m0006_erasure_sql),
+    Migration(
+      7,
+      "roles_and_row_security",
+      PackageResources.m0007_roles_and_row_security_sql
+    ),
+    Migration(
+      8,
+      "functions_across_tenants",
+      PackageResources.m0008_functions_across_tenants_sql
+    ),
+  ]
+}

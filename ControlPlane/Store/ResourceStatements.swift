@@ -1,0 +1,174 @@
+internal import Domain
+internal import Foundation
+internal import Postgres
+
+/// Writes what nodes hold: sections, compiled bindings, routes and channel accounts of one tenant.
+struct ResourceStatements: Sendable {
+  let tenantID: TenantID
+
+  private struct SectionRow: Encodable {
+    let tenant: UUID?
+    let digest: String
+    let kind: String
+    let content: String
+  }
+
+  private struct BindingRow: Encodable {
+    let id: UUID
+    let digest: String
+    let content: String
+    let sections: [String]
+    let active: Bool
+  }
+
+  private struct RouteRow: Encodable {
+    let channel: String
+    let key: String
+    let binding: UUID
+  }
+
+  private struct AccountRow: Encodable {
+    let channel: String
+    let slug: String
+    let number_id: String
+    let number: String
+    let app_secret: String
+    let verify_token: String
+    let access_token: String
+  }
+
+  /// - Parameter bindings: ids of bindings written by the publication, whose routing_key is to
+  ///   follow their routes.
+  func statements(for resources: [ConfigResource], bindings: [UUID]) throws -> [SQL] {
+    var sections: [SectionRow] = []
+    var compiled: [BindingRow] = []
+    var routes: [RouteRow] = []
+    var accounts: [AccountRow] = []
+    for resource in resources {
+      switch resource {
+      case .tenant: break
+      case .section(let it):
+        sections.append(
+          SectionRow(
+            tenant: it.tenantID?.uuid,
+            digest: it.digest.hex,
+            kind: it.kind.rawValue,
+            content: it.content
+          )
+        )
+      case .binding(let it):
+        compiled.append(
+          BindingRow(
+            id: it.bindingID.uuid,
+            digest: it.digest.hex,
+            content: it.content,
+            sections: it.sectionDigests.map(\.hex),
+            active: it.isActive
+          )
+        )
+      case .route(let it):
+        routes.append(RouteRow(channel: it.channel, key: it.key, binding: it.bindingID.uuid))
+      case .channelAccount(let it):
+        accounts.append(
+          AccountRow(
+            channel: it.channel,
+            slug: it.slug,
+            number_id: it.phoneNumberID,
+            number: it.displayNumber,
+            app_secret: it.appSecretRef,
+            verify_token: it.verifyTokenRef,
+            access_token: it.accessTokenRef
+          )
+        )
+      }
+    }
+    var statements: [SQL] = []
+    if !sections.isEmpty { statements.append(try write(sections)) }
+    if !compiled.isEmpty { statements.append(try write(compiled)) }
+    if !accounts.isEmpty { statements.append(try write(accounts)) }
+    if !routes.isEmpty { statements.append(try write(routes)) }
+    let touched = bindings + routes.map(\.binding)
+    if !touched.isEmpty { statements += routingKeys(of: Array(Set(touched))) }
+    return statements
+  }
+
+  private func write(_ rows: [SectionRow]) throws -> SQL {
+    SQL(
+      """
+      insert into compiled_sections (tenant_id, digest, kind, content)
+      select r.tenant, r.digest, r.kind, r.content
+      from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
+        as r (tenant uuid, digest text, kind text, content text)
+      on conflict do nothing
+      """,
+      name: "compiled_sections"
+    )
+  }
+
+  private func write(_ rows: [BindingRow]) throws -> SQL {
+    SQL(
+      """
+      insert into compiled_bindings (tenant_id, binding_id, digest, content, section_digests,
+        is_active)
+      select \(tenantID.uuid)::uuid, r.id, r.digest, r.content, r.sections, r.active
+      from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
+        as r (id uuid, digest text, content text, sections text[], active boolean)
+      on conflict (tenant_id, binding_id) do update set digest = excluded.digest,
+        content = excluded.content, section_digests = excluded.section_digests,
+        is_active = excluded.is_active
+      """,
+      name: "compiled_bindings"
+    )
+  }
+
+  private func write(_ rows: [AccountRow]) throws -> SQL {
+    SQL(
+      """
+      insert into channel_accounts (tenant_id, channel, slug, phone_number_id, display_number,
+        app_secret_ref, verify_token_ref, access_token_ref)
+      select \(tenantID.uuid)::uuid, r.channel, r.slug, r.number_id, r.number, r.app_secret,
+        r.verify_token, r.access_token
+      from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
+        as r (channel text, slug text, number_id text, number text, app_secret text,
+          verify_token text, access_token text)
+      on conflict (tenant_id, channel, slug) do update set
+        phone_number_id = excluded.phone_number_id, display_number = excluded.display_number,
+        app_secret_ref = excluded.app_secret_ref, verify_token_ref = excluded.verify_token_ref,
+        access_token_ref = excluded.access_token_ref, updated_at = now()
+      """,
+      name: "channel_accounts"
+    )
+  }
+
+  private func write(_ rows: [RouteRow]) throws -> SQL {
+    SQL(
+      """
+      insert into binding_routes (channel, key, tenant_id, binding_id)
+      select r.channel, r.key, \(tenantID.uuid)::uuid, r.binding
+      from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
+        as r (channel text, key text, binding uuid)
+      on conflict (channel, key) do update set binding_id = excluded.binding_id
+      """,
+      name: "binding_routes"
+    )
+  }
+
+  /// agent_bindings.routing_key: the WhatsApp number, else the web host. In two steps, because keys
+  /// may change hands between bindings.
+  private func routingKeys(of bindings: [UUID]) -> [SQL] {
+    [
+      """
+      update agent_bindings set routing_key = null
+      where tenant_id = \(tenantID.uuid) and id = any (\(bindings)::uuid[])
+        and routing_key is not null
+      """,
+      """
+      update agent_bindings b set routing_key = (
+        select r.key from binding_routes r
+        where r.tenant_id = b.tenant_id and r.binding_id = b.id
+        order by r.channel = 'whatsapp' desc, r.key limit 1)
+      where b.tenant_id = \(tenantID.uuid) and b.id = any (\(bindings)::uuid[])
+      """,
+    ]
+  }
+}

@@ -1,0 +1,90 @@
+package import Domain
+internal import Foundation
+internal import Logging
+internal import Postgres
+internal import Synchronization
+
+extension Store {
+  static let revisionChannel = "bindery_revision"
+
+  /// Returns as soon as there is a revision after `revision`, or after `patience` with whatever there
+  /// is. A notification wakes it when `runWakeups` runs; without one it looks every `poll`.
+  package func waitForRevision(
+    after revision: Revision,
+    patience: Duration = .seconds(30),
+    poll: Duration = .milliseconds(500)
+  ) async throws -> Revision {
+    let deadline = ContinuousClock.now + patience
+    while true {
+      let ticket = wakeups.ticket()
+      let current = try await currentRevision()
+      if current > revision || ContinuousClock.now >= deadline { return current }
+      try await wakeups.wait(ticket, atMost: min(poll, deadline - ContinuousClock.now))
+    }
+  }
+
+  /// Passes the database's notifications on to those that wait; runs until cancelled or the pool
+  /// is shut down.
+  package func runWakeups() async throws {
+    for try await _ in distribution.listen(Self.revisionChannel) {
+      wakeups.wakeAll()
+    }
+  }
+
+  /// Tells all replicas. After the commit and outside of its transaction: NOTIFY takes a lock that
+  /// all committing transactions share. A lost one costs a poll interval, no more.
+  func announce(_ revision: Revision) async {
+    wakeups.wakeAll()
+    do {
+      try await app.query("select pg_notify(\(Self.revisionChannel), \(revision.description))")
+    } catch {
+      logger.warning("revision not announced", metadata: ["error": "\(error)"])
+    }
+  }
+}
+
+/// Wakes those who wait. Nothing is lost between taking a ticket and waiting on it.
+final class Wakeups: Sendable {
+  private struct State {
+    var generation = 0
+    var nextWaiter = 0
+    var waiters: [Int: AsyncStream<Void>.Continuation] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  func ticket() -> Int { state.withLock { $0.generation } }
+
+  func wakeAll() {
+    let waiters = state.withLock { state in
+      state.generation += 1
+      defer { state.waiters = [:] }
+      return state.waiters.values.map { $0 }
+    }
+    for waiter in waiters { waiter.finish() }
+  }
+
+  /// Returns after the first `wakeAll` since `ticket` was taken, or after `limit`.
+  func wait(_ ticket: Int, atMost limit: Duration) async throws {
+    let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+    let number: Int? = state.withLock { state in
+      guard state.generation == ticket else { return nil }
+      state.nextWaiter += 1
+      state.waiters[state.nextWaiter] = continuation
+      return state.nextWaiter
+    }
+    guard let number else { return }
+    defer {
+      state.withLock { _ = $0.waiters.removeValue(forKey: number) }
+    }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { for await _ in stream {} }
+      group.addTask {
+        do { try await Task.sleep(for: limit) } catch { continuation.finish() }
+      }
+      await group.next()
+      group.cancelAll()
+    }
+    try Task.checkCancellation()
+  }
+}

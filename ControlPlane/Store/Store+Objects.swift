@@ -1,0 +1,143 @@
+package import Domain
+internal import Foundation
+internal import Postgres
+
+extension Store {
+  /// What a plan over these tenants (slugs) is made against, as of one moment.
+  package func world(tenants: Set<String>) async throws -> World {
+    let slugs = tenants.sorted()
+    let statements =
+      [SQL("select revision from revision_line")]
+      + ObjectKind.allCases.map { kind in
+        SQL("\(Self.objects(of: kind)) where tenant.slug = any (\(slugs)::text[])")
+      }
+      + ["select channel, key, tenant_id, binding_id from binding_routes order by channel, key"]
+      + ["select slug, tenant_id from channel_accounts"]
+    let results = try await distribution.withTransaction(
+      isolation: .repeatableRead,
+      readOnly: true
+    ) { connection in
+      try await connection.pipeline(statements)
+    }
+    guard let line = results.first?.first else {
+      throw StoreError.corrupt(what: "revision_line")
+    }
+    var objects: [ObjectKey: StoredObject] = [:]
+    for rows in results[1 ... ObjectKind.allCases.count] {
+      for row in rows {
+        let object = try Self.object(row)
+        objects[object.key] = object
+      }
+    }
+    let owners = try results[results.count - 1].map { row in
+      (
+        try row.decode("slug", as: String.self),
+        TenantID(try row.decode("tenant_id", as: UUID.self))
+      )
+    }
+    return World(
+      revision: Revision(try line.decode("revision")),
+      objects: objects,
+      routes: try results[results.count - 2].map(Self.route),
+      accountOwners: Dictionary(owners, uniquingKeysWith: { first, _ in first })
+    )
+  }
+
+  /// The newest version of one object; nil when there is none.
+  package func object(_ key: ObjectKey) async throws -> StoredObject? {
+    let rows = try await distribution.query(
+      """
+      \(Self.objects(of: key.kind))
+      where tenant.slug = \(key.tenant) and object.slug = \(key.slug)
+      """
+    )
+    return try rows.first.map(Self.object)
+  }
+
+  /// Objects of a kind by tenant and slug.
+  ///
+  /// - Parameters:
+  ///   - tenant: a slug; nil for all tenants.
+  ///   - after: the last key of the page before.
+  ///   - limit: at most this many.
+  package func list(
+    kind: ObjectKind,
+    tenant: String? = nil,
+    after: ObjectKey? = nil,
+    limit: Int = 1000
+  ) async throws -> [StoredObject] {
+    let rows = try await distribution.query(
+      """
+      \(Self.objects(of: kind))
+      where (\(tenant == nil) or tenant.slug = \(tenant ?? ""))
+        and (tenant.slug, object.slug) > (\(after?.tenant ?? "")::text, \(after?.slug ?? "")::text)
+      order by tenant.slug, object.slug limit \(max(0, limit))
+      """
+    )
+    return try rows.map(Self.object)
+  }
+
+  /// Columns of `StoredObject`; a tenant's switch revision is that of the commit that made it.
+  private static func objects(of kind: ObjectKind) -> SQL {
+    let isTenant = kind == .tenant
+    let join: SQL =
+      isTenant
+      ? "join tenants tenant on tenant.id = object.id"
+      : "join tenants tenant on tenant.id = object.tenant_id"
+    let status: SQL =
+      isTenant
+      ? """
+      tenant.status as status, coalesce(
+        (select c.revision from commits c where c.commit_id = tenant.switch_commit_id), 0
+      ) as switch_revision
+      """
+      : "null::text as status, null::bigint as switch_revision"
+    return """
+      select \(kind.rawValue)::text as kind, tenant.slug as tenant, object.slug as slug,
+        object.id as id, object.version as version, object.spec as spec,
+        object.updated_at as updated_at, \(status)
+      from \(unsafeRaw: kind.table) object \(join)
+      """
+  }
+
+  static func object(_ row: PostgresRow) throws -> StoredObject {
+    let name = try row.decode("kind", as: String.self)
+    guard let kind = ObjectKind(rawValue: name) else { throw StoreError.corrupt(what: name) }
+    let key = ObjectKey(
+      kind: kind,
+      tenant: try row.decode("tenant"),
+      slug: try row.decode("slug")
+    )
+    let status = try row.decode("status", as: String?.self)
+    return StoredObject(
+      key: key,
+      id: try row.decode("id"),
+      version: try row.decode("version"),
+      spec: try JSONText.decode(try row.decode("spec"), what: key.description),
+      status: status.flatMap(TenantStatus.init(rawValue:)),
+      switchRevision: try row.decode("switch_revision", as: Int64?.self).map(Revision.init),
+      updatedAt: try row.decode("updated_at")
+    )
+  }
+
+  static func route(_ row: PostgresRow) throws -> RouteResource {
+    RouteResource(
+      channel: try row.decode("channel"),
+      key: try row.decode("key"),
+      tenantID: TenantID(try row.decode("tenant_id", as: UUID.self)),
+      bindingID: BindingID(try row.decode("binding_id", as: UUID.self))
+    )
+  }
+}
+
+extension ObjectKind {
+  var table: String {
+    switch self {
+    case .tenant: "tenants"
+    case .human: "humans"
+    case .team: "teams"
+    case .agent: "agents"
+    case .binding: "agent_bindings"
+    }
+  }
+}

@@ -1,0 +1,174 @@
+package import Domain
+internal import Foundation
+internal import Postgres
+
+extension Store {
+  /// Carries out a publication in one transaction, or not at all, and returns its revision.
+  ///
+  /// The tenants' rows are locked in order of slug, which makes publications over the same tenant
+  /// follow each other; then the expected versions are checked; the revision is taken last.
+  ///
+  /// - Throws: `StoreError.stale` when somebody was faster, `.conflict` when a route, slug or
+  ///   webhook name went to somebody else.
+  package func publish(_ publication: Publication) async throws -> Revision {
+    if publication.isEmpty { return try await currentRevision() }
+    let groups = try await TenantGroup.groups(of: publication, tenants: knownTenants(publication))
+    let writer = PublicationWriter(
+      commitID: UUID(),
+      author: publication.author,
+      reason: publication.reason
+    )
+    let revision = try await retryingLostRaces {
+      try await app.withTransaction { connection in
+        for group in groups {
+          try await writer.lock(group, on: connection)
+        }
+        for group in groups {
+          try await writer.write(group, on: connection)
+        }
+        return try await writer.takeRevision(on: connection)
+      }
+    }
+    await announce(revision)
+    return revision
+  }
+
+  /// Switches a tenant. Setting the status it has already changes nothing.
+  ///
+  /// - Returns: the revision of the tenant's last switch, and whether this call made it.
+  package func setTenantStatus(
+    slug: String,
+    status: TenantStatus,
+    author: String,
+    reason: String
+  ) async throws -> (revision: Revision, changed: Bool) {
+    guard let id = try await tenantID(slug: slug) else { throw StoreError.unknownTenant(slug) }
+    let writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
+    let result = try await retryingLostRaces {
+      try await app.withTransaction(settings: Self.settings(for: id)) { connection in
+        guard var tenant = try await writer.lockTenant(id, on: connection) else {
+          throw StoreError.unknownTenant(slug)
+        }
+        if tenant.status == status { return (revision: tenant.switchRevision, changed: false) }
+        tenant.status = status
+        tenant.switchRevision = .zero
+        try await connection.execute(
+          """
+          update tenants set status = \(status.rawValue), switch_commit_id = \(writer.commitID)
+          where id = \(id.uuid)
+          """
+        )
+        try await writer.log(
+          [try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 },
+          on: connection
+        )
+        return (revision: try await writer.takeRevision(on: connection), changed: true)
+      }
+    }
+    if result.changed { await announce(result.revision) }
+    return result
+  }
+
+  private func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
+    let slugs = publication.objects.map(\.key.tenant) + publication.expected.keys.map(\.tenant)
+    let ids =
+      publication.resources.compactMap(\.key.tenantID) + publication.removed.compactMap(\.tenantID)
+    let rows = try await distribution.query(
+      """
+      select slug, id from tenants
+      where slug = any (\(Set(slugs).sorted())::text[])
+        or id = any (\(Set(ids).sorted().map(\.uuid))::uuid[])
+      """
+    )
+    let pairs = try rows.map { row in
+      (try row.decode("slug", as: String.self), TenantID(try row.decode("id", as: UUID.self)))
+    }
+    return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Repeats a transaction that PostgreSQL chose as the loser of a deadlock, and names the
+  /// constraint when something was taken in the meantime.
+  private func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+    var attempt = 1
+    while true {
+      do {
+        return try await body()
+      } catch let error as PostgresError where error.isRetryable && attempt < 5 {
+        attempt += 1
+      } catch let error as PostgresError
+        where error.sqlState == PostgresError.State.uniqueViolation
+        || error.sqlState == PostgresError.State.insufficientPrivilege
+      {
+        // The second: the row that stands in the way is another tenant's, so it cannot be seen.
+        throw StoreError.conflict(constraint: error.constraint ?? error.statement ?? "unknown")
+      }
+    }
+  }
+}
+
+extension Publication {
+  fileprivate var isEmpty: Bool { objects.isEmpty && resources.isEmpty && removed.isEmpty }
+}
+
+/// The part of a publication that belongs to one tenant.
+struct TenantGroup: Sendable {
+  let tenantID: TenantID
+  let slug: String
+  /// Whether the publication creates the tenant.
+  let isNew: Bool
+  var objects: [StoredObject] = []
+  var expected: [ObjectKey: Int32] = [:]
+  /// With the place in the whole commit. Platform sections stand in the first group.
+  var resources: [(ordinal: Int, resource: ConfigResource)] = []
+  var removed: [(ordinal: Int, key: ResourceKey)] = []
+
+  /// In order of slug, the order in which tenants are locked everywhere.
+  ///
+  /// - Throws: `StoreError.unknownTenant` for a part whose tenant is neither known nor created.
+  static func groups(
+    of publication: Publication,
+    tenants: [String: TenantID]
+  ) throws -> [TenantGroup] {
+    var groups: [String: TenantGroup] = [:]
+    for (slug, id) in tenants { groups[slug] = TenantGroup(tenantID: id, slug: slug, isNew: false) }
+    for object in publication.objects where object.key.kind == .tenant {
+      let slug = object.key.slug
+      if groups[slug] == nil {
+        groups[slug] = TenantGroup(tenantID: TenantID(object.id), slug: slug, isNew: true)
+      }
+    }
+    for object in publication.objects {
+      guard groups[object.key.tenant] != nil else {
+        throw StoreError.unknownTenant(object.key.tenant)
+      }
+      groups[object.key.tenant]?.objects.append(object)
+    }
+    for (key, version) in publication.expected {
+      guard groups[key.tenant] != nil else {
+        if version == 0 { continue }
+        throw StoreError.stale(key, expected: version, found: 0)
+      }
+      groups[key.tenant]?.expected[key] = version
+    }
+    let slugs = Dictionary(
+      groups.values.map { ($0.tenantID, $0.slug) },
+      uniquingKeysWith: { first, _ in first }
+    )
+    let first = groups.keys.min() ?? ""
+    func slug(of tenant: TenantID?) throws -> String {
+      guard let tenant else { return first }
+      guard let slug = slugs[tenant] else {
+        throw StoreError.unknownTenant(tenant.description)
+      }
+      return slug
+    }
+    for (ordinal, key) in publication.removed.enumerated() {
+      groups[try slug(of: key.tenantID)]?.removed.append((ordinal, key))
+    }
+    for (offset, resource) in publication.resources.enumerated() {
+      let ordinal = publication.removed.count + offset
+      groups[try slug(of: resource.key.tenantID)]?.resources.append((ordinal, resource))
+    }
+    return groups.values.sorted { $0.slug < $1.slug }
+  }
+}

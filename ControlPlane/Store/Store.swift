@@ -1,0 +1,57 @@
+package import Domain
+package import Foundation
+package import Logging
+package import Postgres
+
+/// The configuration as authors wrote it, as it is compiled, and the one revision line.
+///
+/// `app` writes, one tenant at a time; `distribution` reads the configuration of all tenants. Both
+/// are bound by row-level security.
+package final class Store: Sendable {
+  package let app: PostgresPool
+  package let distribution: PostgresPool
+  let logger: Logger
+  let wakeups = Wakeups()
+
+  /// - Parameters:
+  ///   - app: sessions in role `bindery_app`.
+  ///   - distribution: sessions in role `bindery_distribution`.
+  package init(app: PostgresPool, distribution: PostgresPool, logger: Logger) {
+    self.app = app
+    self.distribution = distribution
+    self.logger = logger
+  }
+
+  /// The newest revision; `.zero` before the first commit.
+  package func currentRevision() async throws -> Revision {
+    let rows = try await distribution.query("select revision from revision_line")
+    guard let row = rows.first else { throw StoreError.corrupt(what: "revision_line") }
+    return Revision(try row.decode("revision"))
+  }
+
+  /// Which store this is, in 16 bytes: revisions of different incarnations cannot be compared.
+  package func incarnation() async throws -> UUID {
+    let rows = try await distribution.query("select incarnation from revision_line")
+    guard let row = rows.first else { throw StoreError.corrupt(what: "revision_line") }
+    return try row.decode("incarnation")
+  }
+
+  /// The id of a tenant; nil when there is none of this slug.
+  package func tenantID(slug: String) async throws -> TenantID? {
+    let rows = try await distribution.query("select id from tenants where slug = \(slug)")
+    return try rows.first.map { TenantID(try $0.decode("id", as: UUID.self)) }
+  }
+
+  /// All tenants, by slug.
+  package func tenants() async throws -> [(id: TenantID, slug: String)] {
+    let rows = try await distribution.query("select id, slug from tenants order by slug")
+    return try rows.map { row in
+      (id: TenantID(try row.decode("id", as: UUID.self)), slug: try row.decode("slug"))
+    }
+  }
+
+  /// The settings of a transaction that works for one tenant.
+  package static func settings(for tenant: TenantID) -> [String: String] {
+    ["bindery.tenant_id": tenant.description]
+  }
+}

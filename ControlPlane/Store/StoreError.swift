@@ -1,0 +1,106 @@
+package import Domain
+
+/// Why the store refused. Holds names of objects and constraints, never their contents.
+package enum StoreError: Error, Equatable, Sendable {
+  /// Somebody else changed the object since the plan was made: plan again.
+  case stale(ObjectKey, expected: Int32, found: Int32)
+  /// No tenant has this slug.
+  case unknownTenant(String)
+  /// A route, webhook slug or name is taken by somebody else; the constraint says which.
+  case conflict(constraint: String)
+  /// PostgreSQL older than 15.
+  case serverTooOld(version: String)
+  /// The extension `vector` is not installed on the server.
+  case vectorMissing
+  /// pgvector older than 0.5.
+  case vectorTooOld(version: String)
+  /// The database was migrated by a newer program.
+  case schemaTooNew(found: Int, known: Int)
+  /// The schema lacks migrations: `bindery migrate up` was not run.
+  case schemaTooOld(found: Int, known: Int)
+  /// An applied migration is not the one that this program ships.
+  case migrationEdited(number: Int, name: String)
+  /// The role that the daemon would log in as could bypass row-level security.
+  case loginRoleUnsafe(role: String, reason: String)
+  /// A stored row cannot be read; `what` names its table and key.
+  case corrupt(what: String)
+
+  /// Stable, for adapters and exit statuses.
+  package var code: String {
+    switch self {
+    case .stale: "STALE"
+    case .unknownTenant: "UNKNOWN_TENANT"
+    case .conflict: "CONFLICT"
+    case .serverTooOld: "SERVER_TOO_OLD"
+    case .vectorMissing: "VECTOR_MISSING"
+    case .vectorTooOld: "VECTOR_TOO_OLD"
+    case .schemaTooNew: "SCHEMA_TOO_NEW"
+    case .schemaTooOld: "SCHEMA_TOO_OLD"
+    case .migrationEdited: "MIGRATION_EDITED"
+    case .loginRoleUnsafe: "LOGIN_ROLE_UNSAFE"
+    case .corrupt: "CORRUPT"
+    }
+  }
+
+  /// What a caller can do about it; adapters map it to their own statuses.
+  package enum Kind: Sendable {
+    /// What was named does not exist.
+    case notFound
+    /// Try again with a fresh plan.
+    case stale
+    /// Somebody else has it.
+    case taken
+    /// The database is not set up as this program needs it.
+    case setup
+    /// Our fault.
+    case defect
+  }
+
+  package var kind: Kind {
+    switch self {
+    case .unknownTenant: .notFound
+    case .stale: .stale
+    case .conflict: .taken
+    case .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew, .schemaTooOld,
+      .migrationEdited, .loginRoleUnsafe:
+      .setup
+    case .corrupt: .defect
+    }
+  }
+
+  /// Whether the same change may succeed when planned anew.
+  package var isStale: Bool { kind == .stale }
+}
+
+extension StoreError: CustomStringConvertible {
+  package var description: String {
+    "\(code): \(explanation)"
+  }
+
+  private var explanation: String {
+    switch self {
+    case .stale(let key, let expected, let found):
+      "\(key) is at version \(found), the plan was made against \(expected); plan again"
+    case .unknownTenant(let slug):
+      "there is no tenant \(slug)"
+    case .conflict(let constraint):
+      "taken by somebody else (\(constraint)); choose another or release it first"
+    case .serverTooOld(let version):
+      "PostgreSQL \(version) is too old; 15 or newer is needed"
+    case .vectorMissing:
+      "the server has no extension vector; install pgvector 0.5 or newer"
+    case .vectorTooOld(let version):
+      "pgvector \(version) is too old; 0.5 or newer is needed"
+    case .schemaTooNew(let found, let known):
+      "the database is at migration \(found), this program knows \(known); use a newer program"
+    case .schemaTooOld(let found, let known):
+      "the database is at migration \(found), this program needs \(known); run the migrations"
+    case .migrationEdited(let number, let name):
+      "migration \(number) \(name) in the database is not the one that this program ships"
+    case .loginRoleUnsafe(let role, let reason):
+      "role \(role) \(reason), so row-level security would not hold; choose another login role"
+    case .corrupt(let what):
+      "\(what) cannot be read"
+    }
+  }
+}
