@@ -1,0 +1,49 @@
+internal import DequeModule
+package import Domain
+
+/// Which keys changed at which revision, for as far back as a bound allows. Holds no resources:
+/// what a key became is read from the newest state, so that changes coalesce by key.
+package struct CommitLog: Sendable {
+  package struct Entry: Sendable {
+    package var revision: Revision
+    package var keys: [ResourceKey]
+
+    package init(revision: Revision, keys: [ResourceKey]) {
+      self.revision = revision
+      self.keys = keys
+    }
+  }
+
+  private var entries: Deque<Entry> = []
+  private var keyCount = 0
+  private let keyLimit: Int
+  /// The lowest revision that can be resumed from.
+  package private(set) var oldest: Revision
+  package private(set) var newest: Revision
+
+  /// An empty log at `revision`, that drops its oldest entries beyond `keyLimit` keys.
+  package init(at revision: Revision, keyLimit: Int) {
+    self.keyLimit = keyLimit
+    oldest = revision
+    newest = revision
+  }
+
+  /// Takes in the entry that follows `newest`.
+  package mutating func append(_ entry: Entry) {
+    entries.append(entry)
+    newest = entry.revision
+    keyCount += entry.keys.count + 1
+    while keyCount > keyLimit, let dropped = entries.popFirst() {
+      keyCount -= dropped.keys.count + 1
+      oldest = dropped.revision
+    }
+  }
+
+  /// The keys that changed after `cursor`, each once; nil when that was too long ago.
+  package func keys(after cursor: Revision) -> Set<ResourceKey>? {
+    guard cursor >= oldest, cursor <= newest else { return nil }
+    var keys: Set<ResourceKey> = []
+    for entry in entries.suffix(Int(newest.value - cursor.value)) { keys.formUnion(entry.keys) }
+    return keys
+  }
+}

@@ -1,0 +1,115 @@
+package import Domain
+package import Foundation
+package import HashTreeCollections
+
+/// The whole configuration as of one revision. Immutable to readers: a fold makes a new value that
+/// shares all that did not change, so that a watcher may keep one for as long as it needs.
+package struct ConfigState: Sendable {
+  /// A resource and when it got this form.
+  package struct Entry: Sendable {
+    package let resource: ConfigResource
+    package let changed: Revision
+  }
+
+  /// The resources of one owner.
+  package typealias Shelf = TreeDictionary<ResourceKey, Entry>
+
+  /// Tells a restored database from the one it was restored from.
+  package let incarnation: UUID
+  package private(set) var revision: Revision
+  /// By owner; nil is the platform.
+  package private(set) var shelves: TreeDictionary<TenantID?, Shelf> = [:]
+  /// How many bindings name a section: by its key, and once more as if it were the platform's.
+  private var references: TreeDictionary<ResourceKey, Int> = [:]
+
+  /// The state that a store holds at `revision`.
+  package init(incarnation: UUID, revision: Revision, resources: [ConfigResource]) {
+    self.incarnation = incarnation
+    self.revision = revision
+    for resource in resources { _ = put(resource, at: revision) }
+    for (key, _) in shelves.values.flatMap({ $0 }) where isUnused(key) { remove(key) }
+  }
+
+  package subscript(_ key: ResourceKey) -> Entry? { shelves[key.tenantID]?[key] }
+
+  package var count: Int { shelves.values.reduce(0) { $0 + $1.count } }
+
+  /// Owners with resources within the scope, platform first, in a fixed order for equal states.
+  package func owners(in scope: WatchScope) -> [TenantID?] {
+    let tenants = scope.tenants.map(Array.init) ?? shelves.keys.compactMap { $0 }
+    return [nil] + tenants.filter { shelves[$0] != nil }.sorted().map { $0 }
+  }
+
+  /// The switches of the scope's tenants that were made after `revision`.
+  package func switches(after revision: Revision, in scope: WatchScope) -> [TenantSwitch] {
+    owners(in: scope).compactMap { owner in
+      guard let owner, case .tenant(let tenant) = self[.tenant(owner)]?.resource,
+        tenant.switchRevision > revision
+      else { return nil }
+      return TenantSwitch(tenant)
+    }
+  }
+
+  /// Takes in the commit that follows.
+  ///
+  /// A resource put as it was is no change; a section that no binding names any more is removed.
+  /// - Returns: every key whose resource changed, and the switches made.
+  package mutating func fold(_ commit: Commit) -> (keys: [ResourceKey], switches: [TenantSwitch]) {
+    revision = commit.revision
+    var changed: [ResourceKey] = []
+    var switches: [TenantSwitch] = []
+    var suspects: Set<ResourceKey> = []
+    for key in commit.removed {
+      suspects.formUnion(sections(of: self[key]?.resource))
+      if remove(key) { changed.append(key) }
+    }
+    for resource in commit.resources {
+      let before = self[resource.key]?.resource
+      guard put(resource, at: commit.revision) else { continue }
+      changed.append(resource.key)
+      suspects.formUnion(sections(of: before))
+      if case .section = resource { suspects.insert(resource.key) }
+      if let made = TenantSwitch(from: before, to: resource) { switches.append(made) }
+    }
+    for key in suspects where isUnused(key) {
+      if remove(key) { changed.append(key) }
+    }
+    return (Array(Set(changed)), switches)
+  }
+
+  private mutating func put(_ resource: ConfigResource, at revision: Revision) -> Bool {
+    let key = resource.key
+    let before = self[key]?.resource
+    if before == resource { return false }
+    count(sections(of: before), -1)
+    count(sections(of: resource), +1)
+    shelves[key.tenantID, default: [:]][key] = Entry(resource: resource, changed: revision)
+    return true
+  }
+
+  @discardableResult
+  private mutating func remove(_ key: ResourceKey) -> Bool {
+    guard let entry = shelves[key.tenantID]?.removeValue(forKey: key) else { return false }
+    if shelves[key.tenantID]?.isEmpty == true { shelves[key.tenantID] = nil }
+    count(sections(of: entry.resource), -1)
+    return true
+  }
+
+  private mutating func count(_ keys: [ResourceKey], _ change: Int) {
+    for key in keys {
+      let now = (references[key] ?? 0) + change
+      references[key] = now > 0 ? now : nil
+    }
+  }
+
+  private func sections(of resource: ConfigResource?) -> [ResourceKey] {
+    guard case .binding(let binding) = resource else { return [] }
+    return binding.sectionDigests.flatMap {
+      [ResourceKey.section(binding.tenantID, $0), .section(nil, $0)]
+    }
+  }
+
+  private func isUnused(_ key: ResourceKey) -> Bool {
+    if case .section = key { references[key] == nil } else { false }
+  }
+}

@@ -1,0 +1,36 @@
+package import Domain
+
+/// What one watcher sees, and in which form. Watchers with equal scopes share their frames.
+package struct WatchScope: Hashable, Sendable {
+  /// How much the node keeps.
+  package enum Mode: Hashable, Sendable {
+    /// Every binding of its scope.
+    case eager
+    /// Routes, tenants and accounts; bindings are fetched on first use.
+    case lazy
+  }
+
+  package var mode: Mode
+  /// The tenants that it may see; nil for all. Platform sections belong to everyone.
+  package var tenants: Set<TenantID>?
+
+  package init(mode: Mode, tenants: Set<TenantID>? = nil) {
+    self.mode = mode
+    self.tenants = tenants
+  }
+
+  /// Whether the filter lets `owner`'s resources through; nil is the platform.
+  package func admits(_ owner: TenantID?) -> Bool {
+    guard let owner, let tenants else { return true }
+    return tenants.contains(owner)
+  }
+
+  /// Whether the resource is sent in data; LAZY nodes fetch bindings and sections.
+  package func carries(_ key: ResourceKey) -> Bool {
+    guard admits(key.tenantID) else { return false }
+    switch key {
+    case .binding, .section: return mode == .eager
+    case .tenant, .channelAccount, .route: return true
+    }
+  }
+}

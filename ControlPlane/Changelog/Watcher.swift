@@ -1,0 +1,87 @@
+internal import Synchronization
+package import Wire
+
+/// A watch stream between its two directions: what the node says goes in by `receive`, what it is
+/// to get comes out of `next`. Each is to be called from one task.
+package final class Watcher: Sendable {
+  private let hub: ChangelogHub
+  private let number: Int
+  private let signal: AsyncStream<Void>.Continuation
+  private let machine: Mutex<WatchMachine>
+  /// Rings when `next` may have something; one ring stands for any number of news.
+  package let wakeups: AsyncStream<Void>
+
+  init(
+    hub: ChangelogHub,
+    number: Int,
+    signal: AsyncStream<Void>.Continuation,
+    wakeups: AsyncStream<Void>,
+    machine: WatchMachine
+  ) {
+    self.hub = hub
+    self.number = number
+    self.signal = signal
+    self.wakeups = wakeups
+    self.machine = Mutex(machine)
+  }
+
+  /// - Throws: `WatchFault`: the stream is to be ended.
+  package func receive(_ request: Bindery_V1_WatchRequest) throws(WatchFault) {
+    let fault: WatchFault? = machine.withLock { machine in
+      do throws(WatchFault) {
+        try machine.receive(request)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let fault { throw fault }
+    signal.yield()
+  }
+
+  /// The next frame; nil when the stream has to wait for `wakeups`.
+  package func next() throws -> EncodedFrame? {
+    try machine.withLock { machine in
+      while let step = hub.step(&machine) {
+        switch step {
+        case .write(let frame): return frame
+        case .send(let message): return try ChangeEncoder.frame(message)
+        case .encodeChunk(let position, let slot):
+          let content = try slot.value {
+            try ChangeEncoder.snapshotChunk(
+              position,
+              scope: machine.scope,
+              rejected: machine.rejected
+            )
+          }
+          machine.encoded(content)
+        case .encodeDelta(let plan, let slot):
+          let content = try slot.value {
+            FrameSlot.Content(
+              frames: try ChangeEncoder.delta(
+                from: plan.from,
+                state: plan.state,
+                dirty: plan.dirty,
+                scope: machine.scope,
+                rejected: machine.rejected,
+                named: plan.named
+              ),
+              next: nil
+            )
+          }
+          machine.encoded(content)
+        }
+      }
+      return nil
+    }
+  }
+
+  /// Tells the node to go elsewhere, after a while in ms and a random time on top.
+  package func drain(after: Int64, jitter: Int64) {
+    machine.withLock { $0.drain(after: after, jitter: jitter) }
+    signal.yield()
+  }
+
+  /// Ends `wakeups` and lets go of what the stream held.
+  package func close() { hub.close(number) }
+}
