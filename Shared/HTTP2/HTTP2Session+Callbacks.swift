@@ -1,0 +1,185 @@
+internal import CNGHTTP2
+
+// What libnghttp2 calls. The closures capture nothing: the session comes by its user data, which is
+// unretained, since the session owns the C object.
+extension HTTP2Session {
+  /// A body comes from `bodies`, by stream id.
+  static let provider = nghttp2_data_provider(
+    source: nghttp2_data_source(ptr: nil),
+    read_callback: { _, stream, target, capacity, flags, _, context in
+      guard let session = HTTP2Session.from(context), let target, let flags else {
+        return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+      }
+      return session.readBody(
+        of: stream,
+        into: UnsafeMutableRawBufferPointer(start: target, count: capacity),
+        flags: flags
+      )
+    }
+  )
+
+  static func install(in callbacks: OpaquePointer?) {
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, _, context in
+      guard let session = HTTP2Session.from(context) else { return 0 }
+      session.incoming.removeAll(keepingCapacity: true)
+      session.incomingSize = 0
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+      _,
+      frame,
+      name,
+      nameLength,
+      value,
+      valueLength,
+      _,
+      context in
+      guard let session = HTTP2Session.from(context), let frame, let name, let value else {
+        return 0
+      }
+      return session.append(
+        UnsafeBufferPointer(start: name, count: nameLength),
+        UnsafeBufferPointer(start: value, count: valueLength),
+        to: frame.pointee.hd.stream_id
+      )
+    }
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
+      guard let frame else { return 0 }
+      HTTP2Session.from(context)?.received(frame.pointee)
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
+      guard let frame else { return 0 }
+      let header = frame.pointee.hd
+      let type = UInt32(header.type)
+      if type == NGHTTP2_DATA.rawValue || type == NGHTTP2_HEADERS.rawValue,
+        header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+      {
+        HTTP2Session.from(context)?.delegate?.sentEnd(of: header.stream_id)
+      }
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+      raw,
+      _,
+      stream,
+      data,
+      length,
+      context in
+      // The connection's window never waits for a slow stream.
+      _ = nghttp2_session_consume_connection(raw, length)
+      HTTP2Session.from(context)?.delegate?.received(
+        data: UnsafeRawBufferPointer(start: data, count: length),
+        on: stream
+      )
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
+      _,
+      stream,
+      errorCode,
+      context in
+      guard let session = HTTP2Session.from(context) else { return 0 }
+      session.bodies[stream] = nil
+      session.delegate?.closed(stream: stream, errorCode: errorCode)
+      return 0
+    }
+  }
+
+  private static func from(_ context: UnsafeMutableRawPointer?) -> HTTP2Session? {
+    context.map { Unmanaged<HTTP2Session>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  private func append(
+    _ name: UnsafeBufferPointer<UInt8>,
+    _ value: UnsafeBufferPointer<UInt8>,
+    to stream: Int32
+  ) -> Int32 {
+    // RFC 9113 section 6.5.2: a field counts its octets and 32 more.
+    incomingSize += name.count + value.count + 32
+    guard incomingSize <= Int(configuration.maxHeaderListSize) else {
+      return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+    }
+    incoming.append(
+      HeaderField(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+    )
+    return 0
+  }
+
+  private func received(_ frame: nghttp2_frame) {
+    let end = frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    switch nghttp2_frame_type(UInt32(frame.hd.type)) {
+    case NGHTTP2_HEADERS:
+      delegate?.received(headers: incoming, on: frame.hd.stream_id, endStream: end)
+    case NGHTTP2_DATA:
+      if end { delegate?.receivedEnd(of: frame.hd.stream_id) }
+    case NGHTTP2_GOAWAY:
+      delegate?.receivedGoAway(
+        lastStream: frame.goaway.last_stream_id,
+        errorCode: frame.goaway.error_code
+      )
+    case NGHTTP2_PING:
+      if frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { delegate?.receivedPingAck() }
+    case NGHTTP2_SETTINGS:
+      if frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { delegate?.receivedSettings() }
+    default: break
+    }
+  }
+
+  private func readBody(
+    of stream: Int32,
+    into target: UnsafeMutableRawBufferPointer,
+    flags: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    guard bodies[stream] != nil else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
+    let count = bodies[stream]?.read(into: target) ?? 0
+    guard let body = bodies[stream] else { return count }
+    if body.isExhausted {
+      flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      if let trailers = body.trailers {
+        flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        let code = trailers.withNameValues { nghttp2_submit_trailer(raw, stream, $0, $1) }
+        if code != 0 { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
+      }
+    } else if count == 0 {
+      bodies[stream]?.isDeferred = true
+      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    if body.isAboveHighWater, body.queuedBytes < configuration.lowWater {
+      bodies[stream]?.isAboveHighWater = false
+      delegate?.drained(stream: stream)
+    }
+    return count
+  }
+}
+
+extension [HeaderField] {
+  /// Calls `body` with the fields as libnghttp2 wants them; it copies what it keeps.
+  func withNameValues(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> Int32) -> Int32 {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count })
+    for field in self {
+      bytes.append(contentsOf: field.name.utf8)
+      bytes.append(contentsOf: field.value.utf8)
+    }
+    return bytes.withUnsafeMutableBufferPointer { buffer in
+      guard var cursor = buffer.baseAddress else { return body(nil, 0) }
+      var values: [nghttp2_nv] = []
+      values.reserveCapacity(count)
+      for field in self {
+        let (name, value) = (field.name.utf8.count, field.value.utf8.count)
+        values.append(
+          nghttp2_nv(
+            name: cursor,
+            value: cursor + name,
+            namelen: name,
+            valuelen: value,
+            flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)
+          )
+        )
+        cursor += name + value
+      }
+      return body(values, values.count)
+    }
+  }
+}
