@@ -1,1 +1,0 @@
-// SpoolTests: not begun.
