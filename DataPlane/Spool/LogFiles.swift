@@ -21,7 +21,7 @@ struct LogFiles: ~Copyable {
 
   private let directory: String
   private let segmentBytes: Int
-  private let lock: Int32
+  private var lock: Int32
   /// First sequences, rising; the last one is open.
   private var segments: [(first: UInt64, bytes: Int)] = []
   private var descriptor: Int32 = -1
@@ -49,7 +49,7 @@ struct LogFiles: ~Copyable {
     let lock = try PosixFile.open("\(directory)/lock", O_RDWR | O_CREAT)
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       let reason = errno
-      close(lock)
+      Glibc.close(lock)
       throw SpoolError(.unusable, "\(directory) is in use by another process", errno: reason)
     }
     var files = LogFiles(directory: directory, segmentBytes: segmentBytes, lock: lock)
@@ -72,8 +72,16 @@ struct LogFiles: ~Copyable {
   }
 
   deinit {
-    if descriptor >= 0 { close(descriptor) }
-    close(lock)
+    if descriptor >= 0 { Glibc.close(descriptor) }
+    if lock >= 0 { Glibc.close(lock) }
+  }
+
+  /// Lets go of the files and of the directory; later calls fail.
+  mutating func close() {
+    if descriptor >= 0 { Glibc.close(descriptor) }
+    if lock >= 0 { Glibc.close(lock) }
+    descriptor = -1
+    lock = -1
   }
 
   private mutating func recover(
@@ -143,7 +151,7 @@ struct LogFiles: ~Copyable {
     let other =
       location.segment == segments.last?.first
       ? nil : try PosixFile.open(path(location.segment), O_RDONLY)
-    defer { if let other { close(other) } }
+    defer { if let other { Glibc.close(other) } }
     let bytes = try PosixFile.read(
       other ?? descriptor,
       at: location.offset,
@@ -173,7 +181,7 @@ struct LogFiles: ~Copyable {
     let first = nextSequence
     let next = try PosixFile.open(path(first), O_RDWR | O_APPEND | O_CREAT | O_EXCL)
     try PosixFile.syncDirectory(directory)
-    if descriptor >= 0 { close(descriptor) }
+    if descriptor >= 0 { Glibc.close(descriptor) }
     descriptor = next
     segments.append((first, 0))
   }

@@ -98,6 +98,7 @@ final class RecordLog: Sendable {
     }
     fail(SpoolError(.closed, "the log is closed"))
     try await thread.shutdownGracefully()
+    files.withLock { $0.close() }
   }
 
   private func schedule() {

@@ -23,8 +23,13 @@ package struct ResolvedBinding: Sendable {
   package let agent: AgentSection
 
   package init(
-    digest: Digest, binding: CompiledBinding, isActive: Bool, platform: PlatformSection,
-    human: HumanSection, team: TeamSection, agent: AgentSection
+    digest: Digest,
+    binding: CompiledBinding,
+    isActive: Bool,
+    platform: PlatformSection,
+    human: HumanSection,
+    team: TeamSection,
+    agent: AgentSection
   ) {
     self.digest = digest
     self.binding = binding

@@ -1,0 +1,127 @@
+internal import Domain
+internal import Foundation
+internal import NIOPosix
+internal import SwiftProtobuf
+internal import Wire
+internal import WireMapping
+
+/// What a node keeps on disk so that it can start without a control plane: all configuration as of
+/// one revision, and the newest switches, which are newer than that.
+package struct DiskCopy: Sendable {
+  private let configuration: SealedFile
+  private let switches: SealedFile
+  /// Files block; they get a thread of their own.
+  private let thread: NIOThreadPool
+
+  /// - Parameter directory: made when it is not there.
+  package init(directory: String) throws {
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    configuration = SealedFile(path: "\(directory)/configuration", format: "bndconf1")
+    switches = SealedFile(path: "\(directory)/switches", format: "bndswch1")
+    thread = NIOThreadPool(numberOfThreads: 1)
+    thread.start()
+  }
+
+  package func close() async throws { try await thread.shutdownGracefully() }
+
+  // MARK: - Configuration
+
+  func write(_ image: ConfigImage) async throws {
+    guard let cursor = image.cursor else { return }
+    try await thread.runIfActive { try configuration.write(try Self.encode(image, cursor)) }
+  }
+
+  /// The newest whole copy; nil when there is none. What is wrong with it is told in words.
+  func readConfiguration() async throws -> (image: ConfigImage?, faults: [String]) {
+    try await thread.runIfActive {
+      let (content, faults) = configuration.read()
+      let told = faults.map(\.description)
+      guard let content else { return (nil, told) }
+      do {
+        return (try Self.decode(content), told)
+      } catch {
+        return (nil, told + ["the copy can't be decoded: \(error)"])
+      }
+    }
+  }
+
+  /// Length-prefixed messages: SnapshotBegin, then Changes up to the end.
+  private static func encode(
+    _ image: ConfigImage,
+    _ cursor: SubscriptionMachine.Cursor
+  ) throws
+    -> Data
+  {
+    var content = Data()
+    func add(_ bytes: Data) {
+      withUnsafeBytes(of: UInt32(bytes.count).littleEndian) { content.append(contentsOf: $0) }
+      content.append(bytes)
+    }
+    var begin = Bindery_V1_SnapshotBegin()
+    begin.revision = cursor.revision.value
+    begin.storeIncarnation = TenantID(cursor.incarnation).data
+    add(try begin.serializedBytes())
+    var changes = Bindery_V1_Changes()
+    var count = 0
+    for resource in image.resources {
+      changes.put(resource)
+      count += 1
+      if count % 256 == 0 {
+        add(try changes.serializedBytes())
+        changes = Bindery_V1_Changes()
+      }
+    }
+    add(try changes.serializedBytes())
+    return content
+  }
+
+  private static func decode(_ content: Data) throws -> ConfigImage {
+    var rest = content[...]
+    func next() throws -> Data? {
+      if rest.isEmpty { return nil }
+      guard rest.count >= 4 else {
+        throw SealedFile.Fault(code: .damaged, what: "a length is cut short")
+      }
+      let length = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+      rest = rest.dropFirst(4)
+      guard rest.count >= length else {
+        throw SealedFile.Fault(code: .damaged, what: "a message is cut short")
+      }
+      defer { rest = rest.dropFirst(length) }
+      return Data(rest.prefix(length))
+    }
+    let begin = try Bindery_V1_SnapshotBegin(serializedBytes: try next() ?? Data())
+    guard let incarnation = TenantID(bytes: begin.storeIncarnation) else {
+      throw SealedFile.Fault(code: .damaged, what: "no store incarnation")
+    }
+    var parts: [ReadChanges] = []
+    while let bytes = try next() {
+      parts.append(ReadChanges(try Bindery_V1_Changes(serializedBytes: bytes)))
+    }
+    var builder = ImageBuilder(ConfigImage(), isWhole: true)
+    builder.apply(parts)
+    var image = builder.image
+    image.cursor = .init(incarnation: incarnation.uuid, revision: Revision(begin.revision))
+    return image
+  }
+
+  // MARK: - Switches
+
+  func write(_ table: SwitchTable) async throws {
+    try await thread.runIfActive { try switches.write(try JSONEncoder().encode(table)) }
+  }
+
+  /// The switches that were acknowledged.
+  ///
+  /// - Throws: when they can't be read: a node must not forget that a tenant is paused.
+  func readSwitches() async throws -> (table: SwitchTable, faults: [String]) {
+    try await thread.runIfActive {
+      let (content, faults) = switches.read()
+      guard let content else {
+        if let fault = faults.first { throw fault }
+        return (SwitchTable(), [])
+      }
+      return (try JSONDecoder().decode(SwitchTable.self, from: content), faults.map(\.description))
+    }
+  }
+}

@@ -1,0 +1,174 @@
+package import Domain
+internal import GRPCCore
+internal import HashTreeCollections
+package import Logging
+internal import Synchronization
+internal import Wire
+internal import WireMapping
+package import WireServices
+
+/// Follows the control plane for as long as it runs: watches, applies, acknowledges, reconnects.
+package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientProtocol>: Sendable {
+  /// What a node says of itself with each sign of life.
+  package struct Load: Hashable, Sendable {
+    package var spoolDepth: Int
+    package var activeTurns: Int
+
+    package init(spoolDepth: Int, activeTurns: Int) {
+      self.spoolDepth = spoolDepth
+      self.activeTurns = activeTurns
+    }
+  }
+
+  package struct Options: Sendable {
+    /// The disk copy is written at most once in this time.
+    package var copyInterval: Duration = .seconds(1)
+    /// A stream on which nothing comes for so long is given up.
+    package var patience: Duration = .seconds(15)
+    package var firstBackoff: Duration = .seconds(1)
+    package var lastBackoff: Duration = .seconds(30)
+
+    package init() {}
+  }
+
+  private let client: Client
+  private let cache: ConfigCache
+  private let identity: NodeIdentity
+  private let options: Options
+  private let load: @Sendable () -> Load
+  private let logger: Logger
+  /// Of the stream that is open.
+  private let outbox = Mutex<WatchOutbox?>(nil)
+
+  package init(
+    client: Client,
+    cache: ConfigCache,
+    identity: NodeIdentity,
+    options: Options = Options(),
+    logger: Logger,
+    load: @escaping @Sendable () -> Load
+  ) {
+    self.client = client
+    self.cache = cache
+    self.identity = identity
+    self.options = options
+    self.logger = logger
+    self.load = load
+  }
+
+  /// Runs until cancelled; what fails is tried again, with exponential waits.
+  package func run() async {
+    await withTaskGroup { group in
+      group.addTask { await self.cache.keepCopy(interval: self.options.copyInterval) }
+      await follow()
+      group.cancelAll()
+    }
+  }
+
+  private func follow() async {
+    var backoff = options.firstBackoff
+    while !Task.isCancelled {
+      let stream = WatchStream(held: cache.image.cursor, cache: cache)
+      var wait: Duration
+      do {
+        try await watch(stream)
+      } catch {
+        if Task.isCancelled { break }
+        logger.info("watch ended", metadata: ["error": "\(error)"])
+      }
+      cache.setStreaming(false)
+      outbox.withLock { $0 = nil }
+      if stream.wasLive { backoff = options.firstBackoff }
+      if let drain = stream.drain {
+        wait = drain.after + drain.jitter * Double.random(in: 0 ... 1)
+      } else {
+        wait = backoff * Double.random(in: 0.5 ... 1)
+        backoff = min(backoff * 2, options.lastBackoff)
+      }
+      do { try await Task.sleep(for: wait) } catch { break }
+    }
+    cache.setStreaming(false)
+  }
+
+  /// One stream, until it ends.
+  private func watch(_ stream: WatchStream) async throws {
+    outbox.withLock { $0 = stream.outbox }
+    let hello = hello()
+    let request = StreamingClientRequest<Bindery_V1_WatchRequest> { writer in
+      try await writer.write(hello)
+      for await _ in stream.outbox.wakeups {
+        for message in stream.outbox.take() { try await writer.write(message) }
+      }
+    }
+    defer { stream.outbox.finish() }
+    try await client.watch(request: request, options: .defaults) { response in
+      try await withThrowingTaskGroup { group in
+        group.addTask {
+          for try await message in response.messages {
+            guard try await stream.receive(message) else { return }
+          }
+        }
+        group.addTask { try await self.keepAlive(stream) }
+        defer { group.cancelAll() }
+        try await group.next()
+      }
+    }
+  }
+
+  private func hello() -> Bindery_V1_WatchRequest {
+    var hello = Bindery_V1_Hello()
+    hello.nodeID = identity.nodeID
+    hello.region = identity.region
+    hello.labels = identity.labels
+    hello.version = identity.version
+    hello.edges = identity.edges
+    hello.mode = identity.mode == .eager ? .eager : .lazy
+    if let cursor = cache.image.cursor {
+      hello.storeIncarnation = TenantID(cursor.incarnation).data
+      hello.resumeRevision = cursor.revision.value
+    }
+    var request = Bindery_V1_WatchRequest()
+    request.hello = hello
+    return request
+  }
+
+  /// Sends signs of life; throws when nothing has come for too long.
+  private func keepAlive(_ stream: WatchStream) async throws {
+    if identity.mode == .lazy {
+      stream.outbox.subscribe(add: Set(cache.image.bindings.keys))
+    }
+    while true {
+      guard stream.lastHeard.duration(to: .now) < options.patience else {
+        throw SubscriptionMachine.Fault(code: .silent, what: "nothing for \(options.patience)")
+      }
+      let load = load()
+      var status = Bindery_V1_NodeStatus()
+      status.statusSeq = stream.nextStatus()
+      status.revision = cache.image.revision.value
+      status.spoolDepth = Int64(load.spoolDepth)
+      status.activeTurns = Int32(clamping: load.activeTurns)
+      stream.outbox.tell(status)
+      try await Task.sleep(for: stream.statusInterval)
+    }
+  }
+
+  /// LAZY: reads a binding that is not here yet; nil when there is none, or not for this node.
+  package func fetch(_ binding: BindingID, of tenant: TenantID) async throws -> ResolvedBinding? {
+    // An answer older than what has been applied since may have missed an invalidation.
+    for _ in 0 ..< 3 {
+      if let known = cache.image.binding(binding) { return known }
+      var request = Bindery_V1_FetchRequest()
+      request.keys = [ResourceKey.binding(tenant, binding).wire]
+      request.atRevision = cache.image.revision.value
+      request.nodeID = identity.nodeID
+      // Told before it is read: what changes in between is invalidated.
+      let outbox = outbox.withLock { $0 }
+      outbox?.subscribe(add: [binding])
+      let response = try await client.fetch(request: ClientRequest(message: request)) {
+        try $0.message
+      }
+      if cache.take(response.changes, asOf: Revision(response.revision)) { break }
+    }
+    return cache.image.binding(binding)
+  }
+}
