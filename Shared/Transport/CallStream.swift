@@ -1,0 +1,262 @@
+internal import DequeModule
+internal import GRPCCore
+internal import HTTP2
+internal import NIOCore
+
+/// A part that arrived, of a request or of a response.
+enum InboundPart: Sendable {
+  case metadata(Metadata)
+  case message(TransportBytes)
+  case status(Status, Metadata)
+}
+
+/// A part to send, of a request or of a response.
+enum OutboundPart: Sendable {
+  case metadata(Metadata)
+  case message(TransportBytes)
+  case status(Status, Metadata)
+}
+
+/// One call on one connection: what arrived and was not read yet, who waits for it, who waits for
+/// room to write. Belongs to the connection's event loop.
+final class CallStream {
+  /// What the call's role adds.
+  enum Side {
+    case server(ServerCall)
+    case client(ClientCall)
+  }
+
+  unowned let connection: ConnectionHandler
+  /// 0 until a client's request is sent.
+  var id: Int32 = 0
+  var side: Side
+  var decoder: MessageDecoder
+
+  private var parts: Deque<InboundPart> = []
+  private var reader: CheckedContinuation<InboundPart?, any Error>?
+  private var writers: [CheckedContinuation<Void, any Error>] = []
+  private var isReadCancelled = false
+  /// Bytes that wait in `parts` and keep the peer's window closed.
+  private var unconsumed = 0
+
+  /// No more parts come: nil with an ordinary end, the error otherwise.
+  private(set) var inboundEnd: Result<Void, RPCError>?
+  /// Why nothing can be written any more.
+  private(set) var outboundFailure: RPCError?
+  var isOutboundFinished = false
+  var isClosed = false
+  private var isAboveHighWater = false
+
+  init(connection: ConnectionHandler, side: Side, maxMessageBytes: Int) {
+    self.connection = connection
+    self.side = side
+    decoder = MessageDecoder(maxMessageBytes: maxMessageBytes)
+  }
+
+  // MARK: - What the connection delivers
+
+  func deliver(_ part: InboundPart) {
+    guard inboundEnd == nil else { return }
+    if let reader {
+      self.reader = nil
+      reader.resume(returning: part)
+    } else {
+      parts.append(part)
+    }
+  }
+
+  /// Takes DATA; whole messages are delivered, the window stays closed while they wait.
+  ///
+  /// - Throws: `RPCError` for a message that is too long, compressed or malformed.
+  func receive(_ bytes: UnsafeRawBufferPointer) throws(RPCError) {
+    guard inboundEnd == nil else {
+      connection.session.consume(bytes.count, on: id)
+      return
+    }
+    decoder.append(bytes)
+    while let message = try decoder.next() { deliver(.message(message)) }
+    unconsumed += bytes.count
+    releaseWindow()
+  }
+
+  private func releaseWindow() {
+    guard parts.isEmpty, unconsumed > 0 else { return }
+    connection.session.consume(unconsumed, on: id)
+    unconsumed = 0
+    connection.scheduleFlush()
+  }
+
+  /// Ends what arrives. Parts that wait are still read, but for a failure they are dropped.
+  func endInbound(_ end: Result<Void, RPCError>) {
+    guard inboundEnd == nil else { return }
+    inboundEnd = end
+    if case .failure = end {
+      parts.removeAll()
+      releaseWindow()
+    }
+    guard let reader, parts.isEmpty else { return }
+    self.reader = nil
+    reader.resume(with: end.map { nil }.mapError { $0 })
+  }
+
+  /// Fails all that waits for room, and all later writes.
+  func failOutbound(_ error: RPCError) {
+    guard outboundFailure == nil else { return }
+    outboundFailure = error
+    for writer in writers { writer.resume(throwing: error) }
+    writers.removeAll()
+  }
+
+  func drained() {
+    isAboveHighWater = false
+    for writer in writers { writer.resume() }
+    writers.removeAll()
+  }
+
+  /// Tells the handler that nobody waits for its answer any more.
+  func cancelHandler() {
+    guard case .server(var call) = side else { return }
+    call.isCancelled = true
+    side = .server(call)
+    call.cancellation?.cancel()
+  }
+
+  // MARK: - What the call's task does
+
+  func attach(_ cancellation: ServerContext.RPCCancellationHandle) {
+    guard case .server(var call) = side else { return }
+    call.cancellation = cancellation
+    side = .server(call)
+    if call.isCancelled { cancellation.cancel() }
+  }
+
+  /// A part that is there already, or the end; nil when one has to wait.
+  func readNow() -> Result<InboundPart?, any Error>? {
+    if isReadCancelled { return .failure(CancellationError()) }
+    if let part = parts.popFirst() {
+      releaseWindow()
+      return .success(part)
+    }
+    return inboundEnd.map { end in end.map { nil }.mapError { $0 } }
+  }
+
+  func read(_ continuation: CheckedContinuation<InboundPart?, any Error>) {
+    if let ready = readNow() {
+      continuation.resume(with: ready)
+    } else if reader != nil {
+      continuation.resume(
+        throwing: RPCError(code: .internalError, message: "two tasks read the same call"))
+    } else {
+      reader = continuation
+    }
+  }
+
+  func cancelRead() {
+    isReadCancelled = true
+    reader?.resume(throwing: CancellationError())
+    reader = nil
+  }
+
+  func cancelWriters() {
+    for writer in writers { writer.resume(throwing: CancellationError()) }
+    writers.removeAll()
+  }
+
+  /// Sends a part. Returns whether the writer may go on at once.
+  ///
+  /// - Throws: `RPCError` when the call is over.
+  func write(_ part: OutboundPart) throws -> Bool {
+    if let outboundFailure {
+      // A status after the end is no fault of the handler's.
+      if case .status = part { return true }
+      throw outboundFailure
+    }
+    guard !isOutboundFinished else {
+      throw RPCError(code: .failedPrecondition, message: "the call was finished already")
+    }
+    switch (side, part) {
+    case (.server, .metadata(let metadata)): try connection.sendResponse(metadata, on: self)
+    case (.client, .metadata(let metadata)): try connection.sendRequest(metadata, on: self)
+    case (_, .message(let bytes)): try send(bytes)
+    case (.server, .status(let status, let metadata)):
+      try connection.sendStatus(status, metadata, on: self)
+    case (.client, .status):
+      throw RPCError(code: .internalError, message: "clients send no status")
+    }
+    connection.scheduleFlush()
+    return !isAboveHighWater
+  }
+
+  private func send(_ bytes: TransportBytes) throws {
+    if case .client(let call) = side, let limit = call.maxRequestBytes, bytes.count > limit {
+      throw RPCError(
+        code: .resourceExhausted,
+        message: "the message has \(bytes.count) bytes; at most \(limit) are sent")
+    }
+    if case .server(let call) = side, !call.sentHeaders {
+      try connection.sendResponse([:], on: self)
+    }
+    isAboveHighWater = !connection.session.send(
+      messagePrefix(length: bytes.count), bytes.buffer, on: id)
+  }
+
+  func write(_ part: OutboundPart, _ continuation: CheckedContinuation<Void, any Error>) {
+    do {
+      if try write(part) {
+        continuation.resume()
+      } else {
+        writers.append(continuation)
+      }
+    } catch {
+      continuation.resume(throwing: error)
+    }
+  }
+
+  func waitForRoom(_ continuation: CheckedContinuation<Void, any Error>) {
+    if let outboundFailure {
+      continuation.resume(throwing: outboundFailure)
+    } else if isAboveHighWater {
+      writers.append(continuation)
+    } else {
+      continuation.resume()
+    }
+  }
+
+  /// Ends our side, or with an error the whole call.
+  func finish(_ error: (any Error)?) {
+    guard !isOutboundFinished, !isClosed else { return }
+    switch side {
+    case .server:
+      // A handler that ends without a status was cut short.
+      isOutboundFinished = true
+      connection.session.reset(id, errorCode: HTTP2ErrorCode.internalError)
+    case .client:
+      isOutboundFinished = true
+      if error != nil {
+        connection.abandon(self)
+      } else if id != 0 {
+        connection.session.finish(id)
+      }
+    }
+    connection.scheduleFlush()
+  }
+}
+
+/// What only a server's call has.
+struct ServerCall {
+  /// GRPCCore's handle, once the call's task runs.
+  var cancellation: ServerContext.RPCCancellationHandle?
+  var isCancelled = false
+  var sentHeaders = false
+  var deadline: Scheduled<Void>?
+}
+
+/// What only a client's call has.
+struct ClientCall {
+  let path: String
+  let authority: String
+  let maxRequestBytes: Int?
+  var receivedHeaders = false
+  /// An HTTP status that is not 200, or a content type that is not gRPC's: the call fails with it.
+  var httpFailure: RPCError?
+}

@@ -1,0 +1,160 @@
+internal import GRPCCore
+internal import Synchronization
+
+/// What a client's calls need to know of its connection, and who waits for one.
+final class ClientState: Sendable {
+  private struct Waiter {
+    let waitsForReady: Bool
+    let continuation: CheckedContinuation<ClientConnection, any Error>
+  }
+
+  private struct State {
+    var current: ClientConnection?
+    /// The connection that `use` follows, also before and after it takes calls.
+    var followed: ClientConnection?
+    var failure: RPCError?
+    var isShutDown = false
+    var isCancelled = false
+    var waiters: [UInt64: Waiter] = [:]
+    var nextWaiter: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+  private let wake: AsyncStream<Void>
+  private let wakeContinuation: AsyncStream<Void>.Continuation
+
+  init() {
+    (wake, wakeContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  var isReady: Bool { state.withLock { $0.current != nil } }
+  var isShutDown: Bool { state.withLock { $0.isShutDown } }
+
+  // MARK: - Calls
+
+  /// The connection for a new call, when there is one.
+  ///
+  /// - Throws: `RPCError` `unavailable`; `CancellationError`.
+  func connection(waitForReady: Bool) async throws -> ClientConnection {
+    let id = state.withLock { state in
+      state.nextWaiter += 1
+      return state.nextWaiter
+    }
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        let result: Result<ClientConnection, any Error>? = state.withLock { state in
+          if Task.isCancelled { return .failure(CancellationError()) }
+          if state.isShutDown {
+            return .failure(RPCError(code: .unavailable, message: "the client is shut down"))
+          }
+          if let current = state.current { return .success(current) }
+          if let failure = state.failure, !waitForReady { return .failure(failure) }
+          state.waiters[id] = Waiter(waitsForReady: waitForReady, continuation: continuation)
+          return nil
+        }
+        if let result { continuation.resume(with: result) }
+      }
+    } onCancel: {
+      let waiter = state.withLock { $0.waiters.removeValue(forKey: id) }
+      waiter?.continuation.resume(throwing: CancellationError())
+    }
+  }
+
+  // MARK: - The connecting loop
+
+  /// An attempt failed: calls that don't wait for a connection fail.
+  func failed(_ error: RPCError) {
+    let impatient = state.withLock { state in
+      state.current = nil
+      state.failure = error
+      let impatient = state.waiters.filter { !$0.value.waitsForReady }
+      for id in impatient.keys { state.waiters[id] = nil }
+      return impatient
+    }
+    for waiter in impatient.values { waiter.continuation.resume(throwing: error) }
+  }
+
+  /// Offers `connection` to calls until it is closed. Returns whether it ever took any.
+  func use(_ connection: ClientConnection) async -> Bool {
+    let isUnwanted = state.withLock { state in
+      state.followed = connection
+      return state.isShutDown ? (true, state.isCancelled) : (false, false)
+    }
+    if isUnwanted.0 { isUnwanted.1 ? connection.closeNow() : connection.finish() }
+    var wasUsable = false
+    for await event in connection.events {
+      switch event {
+      case .usable:
+        wasUsable = true
+        let waiters = state.withLock { state -> [Waiter] in
+          guard !state.isShutDown else { return [] }
+          state.current = connection
+          state.failure = nil
+          defer { state.waiters.removeAll() }
+          return Array(state.waiters.values)
+        }
+        for waiter in waiters { waiter.continuation.resume(returning: connection) }
+      case .unusable, .closed:
+        state.withLock { state in
+          if state.current === connection { state.current = nil }
+        }
+      }
+    }
+    state.withLock { state in
+      if state.current === connection { state.current = nil }
+      state.followed = nil
+    }
+    if !wasUsable {
+      failed(RPCError(code: .unavailable, message: "the server closed the connection at once"))
+    }
+    return wasUsable
+  }
+
+  /// Waits between attempts; ends early on shutdown.
+  func pause(for duration: Duration) async throws {
+    let isOver = await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        do {
+          try await Task.sleep(for: duration)
+          return true
+        } catch {
+          return false
+        }
+      }
+      group.addTask { [wake] in
+        for await _ in wake { break }
+        return true
+      }
+      let first = await group.next() ?? true
+      group.cancelAll()
+      return first
+    }
+    if !isOver { try Task.checkCancellation() }
+  }
+
+  // MARK: - The end
+
+  /// No new calls; running ones go on.
+  func shutDown() {
+    let (followed, waiters) = state.withLock { state in
+      state.isShutDown = true
+      state.current = nil
+      defer { state.waiters.removeAll() }
+      return (state.followed, Array(state.waiters.values))
+    }
+    for waiter in waiters {
+      waiter.continuation.resume(
+        throwing: RPCError(code: .unavailable, message: "the client is shut down"))
+    }
+    followed?.finish()
+    wakeContinuation.yield()
+    wakeContinuation.finish()
+  }
+
+  /// All ends now.
+  func cancel() {
+    state.withLock { $0.isCancelled = true }
+    shutDown()
+    state.withLock { $0.followed }?.closeNow()
+  }
+}

@@ -1,0 +1,116 @@
+internal import GRPCCore
+internal import HTTP2
+internal import NIOCore
+
+// A server's half of a call: request headers in; response headers, trailers out.
+extension ConnectionHandler {
+  func receivedRequest(_ headers: [HeaderField], on id: Int32, endStream: Bool) {
+    guard headers[":method"] == "POST" else {
+      refuse(id, httpStatus: "405")
+      return
+    }
+    guard let type = headers["content-type"], isGRPC(contentType: type) else {
+      refuse(id, httpStatus: "415")
+      return
+    }
+    let stream = CallStream(
+      connection: self, side: .server(ServerCall()),
+      maxMessageBytes: maxMessageBytes)
+    stream.id = id
+    streams[id] = stream
+    if let encoding = headers["grpc-encoding"], encoding != "identity" {
+      stream.endInbound(.success(()))
+      sendFailure(
+        Status(code: .unimplemented, message: "grpc-encoding must be identity"), on: stream,
+        adding: [HeaderField("grpc-accept-encoding", "identity")])
+      return
+    }
+    if let text = headers["grpc-timeout"] {
+      guard let timeout = grpcTimeout(text) else {
+        stream.endInbound(.success(()))
+        sendFailure(
+          Status(code: .internalError, message: "grpc-timeout is malformed"), on: stream)
+        return
+      }
+      setDeadline(after: timeout, of: stream)
+    }
+    stream.deliver(.metadata(Metadata(fields: headers)))
+    if endStream { stream.endInbound(.success(())) }
+    onCall?(stream, headers[":path"] ?? "")
+  }
+
+  private func isGRPC(contentType: String) -> Bool {
+    let type = contentType.lowercased()
+    return type == "application/grpc" || type.hasPrefix("application/grpc+")
+      || type.hasPrefix("application/grpc;")
+  }
+
+  private func refuse(_ id: Int32, httpStatus: String) {
+    do {
+      try session.respond([HeaderField(":status", httpStatus)], on: id, endStream: true)
+    } catch {
+      session.reset(id, errorCode: HTTP2ErrorCode.internalError)
+    }
+    scheduleFlush()
+  }
+
+  /// The transport's own timer; the handler learns of it by its cancellation handle.
+  private func setDeadline(after timeout: Duration, of stream: CallStream) {
+    guard let loop = context?.eventLoop, case .server(var call) = stream.side else { return }
+    let bound = NIOLoopBound(stream, eventLoop: loop)
+    call.deadline = loop.scheduleTask(in: TimeAmount(timeout)) {
+      let stream = bound.value
+      let connection = stream.connection
+      guard !stream.isClosed, !stream.isOutboundFinished else { return }
+      connection.fail(
+        stream, with: RPCError(code: .deadlineExceeded, message: "the call's deadline passed"))
+    }
+    stream.side = .server(call)
+  }
+
+  func sendResponse(_ metadata: Metadata, on stream: CallStream) throws {
+    guard case .server(var call) = stream.side, !call.sentHeaders else {
+      throw RPCError(code: .internalError, message: "response metadata is sent once")
+    }
+    call.sentHeaders = true
+    stream.side = .server(call)
+    try session.respond(Self.responseHeaders + metadata.fields, on: stream.id, endStream: false)
+  }
+
+  /// Sends the status as trailers, or with nothing sent before as a trailers-only answer.
+  func sendStatus(_ status: Status, _ metadata: Metadata, on stream: CallStream) throws {
+    guard case .server(let call) = stream.side else { return }
+    call.deadline?.cancel()
+    stream.isOutboundFinished = true
+    let trailers = status.fields + metadata.fields
+    if call.sentHeaders {
+      session.finish(stream.id, trailers: trailers)
+    } else {
+      try session.respond(Self.responseHeaders + trailers, on: stream.id, endStream: true)
+    }
+  }
+
+  /// Ends a call with a status although its handler may still run; what that writes is refused.
+  func sendFailure(_ status: Status, on stream: CallStream, adding fields: [HeaderField] = []) {
+    guard !stream.isOutboundFinished, case .server(let call) = stream.side else { return }
+    do {
+      if fields.isEmpty {
+        try sendStatus(status, [:], on: stream)
+      } else {
+        call.deadline?.cancel()
+        stream.isOutboundFinished = true
+        try session.respond(
+          Self.responseHeaders + fields + status.fields, on: stream.id, endStream: true)
+      }
+    } catch {
+      session.reset(stream.id, errorCode: HTTP2ErrorCode.internalError)
+    }
+    stream.failOutbound(
+      RPCError(code: .init(status.code) ?? .unknown, message: status.message))
+    scheduleFlush()
+  }
+
+  private static let responseHeaders = [
+    HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
+  ]
+}

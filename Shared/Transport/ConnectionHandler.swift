@@ -1,0 +1,252 @@
+internal import GRPCCore
+internal import HTTP2
+internal import Logging
+internal import NIOCore
+
+/// Joins an `HTTP2Session` to a channel and its streams to calls. Belongs to the channel's loop.
+///
+/// One flush follows a batch of reads or of writes; while the socket is full nothing is taken from
+/// the session.
+final class ConnectionHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  let session: HTTP2Session
+  let maxMessageBytes: Int
+  let logger: Logger
+  private let keepalive: TimeAmount
+  /// A server's new call: its path, and the stream. Nil on a client.
+  var onCall: ((CallStream, String) -> Void)?
+  /// A client's connection is usable (true) or takes no more calls (false).
+  var onUsable: ((Bool) -> Void)?
+  var onInactive: (() -> Void)?
+
+  var streams: [Int32: CallStream] = [:]
+  private(set) var context: ChannelHandlerContext?
+  private var isFlushScheduled = false
+  private var isReading = false
+  private var isPulling = false
+  private var hasReceived = false
+  private var missedPings = 0
+  private var keepaliveTask: RepeatedTask?
+  private(set) var isDraining = false
+  private var awaitsShutdownPing = false
+  private var isUsable = false
+
+  init(
+    role: HTTP2Session.Role, http2: HTTP2Configuration, maxMessageBytes: Int, keepalive: Duration,
+    logger: Logger
+  ) throws {
+    session = try HTTP2Session(role: role, configuration: http2)
+    self.maxMessageBytes = maxMessageBytes
+    self.keepalive = TimeAmount(keepalive)
+    self.logger = logger
+    session.delegate = self
+  }
+
+  // MARK: - Channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    if context.channel.isActive { start(context) }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    stop()
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    start(context)
+    context.fireChannelActive()
+  }
+
+  private func start(_ context: ChannelHandlerContext) {
+    guard keepaliveTask == nil else { return }
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    keepaliveTask = context.eventLoop.scheduleRepeatedTask(
+      initialDelay: keepalive, delay: keepalive
+    ) { _ in bound.value.checkAlive() }
+    flush()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let buffer = unwrapInboundIn(data)
+    hasReceived = true
+    isReading = true
+    do {
+      try buffer.withUnsafeReadableBytes { try session.receive($0) }
+    } catch {
+      logger.debug("a peer broke the protocol", metadata: ["error": "\(error)"])
+      session.terminate(errorCode: HTTP2ErrorCode.protocolError)
+      flush()
+      context.close(promise: nil)
+    }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    isReading = false
+    flush()
+    context.fireChannelReadComplete()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable { flush() }
+    context.fireChannelWritabilityChanged()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    stop()
+    context.fireChannelInactive()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    logger.debug("a connection failed", metadata: ["error": "\(error)"])
+    context.close(promise: nil)
+  }
+
+  private func stop() {
+    guard context != nil else { return }
+    context = nil
+    keepaliveTask?.cancel()
+    setUsable(false)
+    // libnghttp2 does not report the streams of a session that ends; we do.
+    let lost = RPCError(code: .unavailable, message: "the connection was lost")
+    for stream in streams.values { close(stream, failure: lost) }
+    streams.removeAll()
+    onInactive?()
+    onInactive = nil
+  }
+
+  // MARK: - Sending
+
+  /// Flushes once the current batch is over.
+  func scheduleFlush() {
+    guard !isFlushScheduled, !isReading, let context else { return }
+    isFlushScheduled = true
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    context.eventLoop.execute {
+      bound.value.isFlushScheduled = false
+      bound.value.flush()
+    }
+  }
+
+  private func flush() {
+    guard let context, !isPulling else { return }
+    isPulling = true
+    defer { isPulling = false }
+    do {
+      var wrote = false
+      while context.channel.isWritable {
+        var buffer = context.channel.allocator.buffer(capacity: 16 * 1024)
+        let more = try session.pull(into: &buffer, limit: 64 * 1024)
+        if buffer.readableBytes > 0 {
+          wrote = true
+          context.write(wrapOutboundOut(buffer), promise: nil)
+        }
+        if !more { break }
+        // A full buffer goes to the socket before the next one is made.
+        context.flush()
+        wrote = false
+      }
+      if wrote { context.flush() }
+    } catch {
+      logger.debug("a connection can't go on", metadata: ["error": "\(error)"])
+      context.close(promise: nil)
+      return
+    }
+    closeIfDone()
+  }
+
+  private func closeIfDone() {
+    guard let context else { return }
+    if !session.isOpen || (isDraining && streams.isEmpty && !awaitsShutdownPing) {
+      context.close(promise: nil)
+    }
+  }
+
+  // MARK: - Life
+
+  /// A silent connection is asked twice, then closed.
+  private func checkAlive() {
+    if hasReceived {
+      hasReceived = false
+      missedPings = 0
+      return
+    }
+    missedPings += 1
+    if missedPings > 2 {
+      logger.debug("a connection is silent and was closed")
+      context?.close(promise: nil)
+      return
+    }
+    do {
+      try session.ping()
+      flush()
+    } catch {
+      context?.close(promise: nil)
+    }
+  }
+
+  /// Takes no new calls; closes when the running ones are over (RFC 9113 section 6.8).
+  func beginGracefulShutdown() {
+    guard !isDraining, context != nil else { return }
+    isDraining = true
+    setUsable(false)
+    do {
+      if session.role == .server {
+        awaitsShutdownPing = true
+        try session.announceShutdown()
+        try session.ping()
+      }
+    } catch {
+      context?.close(promise: nil)
+      return
+    }
+    flush()
+  }
+
+  func closeNow() {
+    session.terminate()
+    flush()
+    context?.close(promise: nil)
+  }
+
+  func setUsable(_ usable: Bool) {
+    guard usable != isUsable else { return }
+    isUsable = usable
+    onUsable?(usable)
+  }
+
+  func finishShutdownPing() {
+    guard awaitsShutdownPing else { return }
+    awaitsShutdownPing = false
+    do {
+      try session.refuseNewStreams()
+      scheduleFlush()
+    } catch {
+      context?.close(promise: nil)
+    }
+  }
+
+  /// The call's task is over, or gave up.
+  func abandon(_ stream: CallStream) {
+    guard !stream.isClosed else { return }
+    if stream.id != 0 {
+      session.reset(stream.id, errorCode: HTTP2ErrorCode.cancel)
+      scheduleFlush()
+    }
+    close(stream, failure: RPCError(code: .cancelled, message: "the call was cancelled"))
+  }
+
+  /// Ends a call here; the map forgets it when libnghttp2 has.
+  func close(_ stream: CallStream, failure: RPCError) {
+    guard !stream.isClosed else { return }
+    stream.isClosed = true
+    stream.endInbound(.failure(failure))
+    stream.failOutbound(failure)
+    if case .server(let call) = stream.side {
+      call.deadline?.cancel()
+      stream.cancelHandler()
+    }
+  }
+}

@@ -1,0 +1,55 @@
+internal import GRPCCore
+internal import NIOCore
+
+/// Cuts gRPC's length-prefixed messages out of DATA ("Length-Prefixed-Message" in gRPC's
+/// doc/PROTOCOL-HTTP2.md): a compressed flag, a 32-bit length, the message.
+struct MessageDecoder {
+  let maxMessageBytes: Int
+  private var buffer = ByteBuffer()
+
+  init(maxMessageBytes: Int) {
+    self.maxMessageBytes = maxMessageBytes
+  }
+
+  mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    if buffer.readableBytes == 0 { buffer.clear() }
+    buffer.writeBytes(bytes)
+  }
+
+  /// The next whole message, or nil when more bytes are needed.
+  ///
+  /// - Throws: `RPCError` `resourceExhausted` for one too long, `unimplemented` for a compressed
+  ///   one (none is announced), `internalError` for a wrong flag.
+  mutating func next() throws(RPCError) -> TransportBytes? {
+    guard
+      let flag = buffer.getInteger(at: buffer.readerIndex, as: UInt8.self),
+      let length = buffer.getInteger(at: buffer.readerIndex + 1, as: UInt32.self)
+    else { return nil }
+    guard flag == 0 else {
+      throw flag == 1
+        ? RPCError(
+          code: .unimplemented, message: "compressed messages aren't supported; send identity")
+        : RPCError(code: .internalError, message: "a message starts with flag \(flag)")
+    }
+    guard length <= maxMessageBytes else {
+      throw RPCError(
+        code: .resourceExhausted,
+        message: "a message has \(length) bytes; at most \(maxMessageBytes) are taken")
+    }
+    guard buffer.readableBytes >= 5 + Int(length) else { return nil }
+    buffer.moveReaderIndex(forwardBy: 5)
+    return buffer.readSlice(length: Int(length)).map(TransportBytes.init)
+  }
+
+  /// Bytes of a message that has not come whole.
+  var isInsideMessage: Bool { buffer.readableBytes > 0 }
+}
+
+/// The five bytes before a message.
+func messagePrefix(length: Int) -> ByteBuffer {
+  var prefix = ByteBuffer()
+  prefix.reserveCapacity(5)
+  prefix.writeInteger(UInt8(0))
+  prefix.writeInteger(UInt32(length))
+  return prefix
+}

@@ -1,0 +1,83 @@
+internal import GRPCCore
+internal import NIOCore
+
+/// An accepted connection: its calls run as tasks on its own event loop.
+final class ServerConnection: Sendable {
+  private struct Call: Sendable {
+    let handle: CallHandle
+    let descriptor: MethodDescriptor
+  }
+
+  let executor: LoopExecutor
+  private let handler: NIOLoopBound<ConnectionHandler>
+  private let channel: any Channel
+  private let calls: AsyncStream<Call>
+  private let continuation: AsyncStream<Call>.Continuation
+
+  /// Only on the channel's event loop.
+  init(_ handler: ConnectionHandler, channel: any Channel) {
+    let loop = channel.eventLoop
+    self.channel = channel
+    self.handler = NIOLoopBound(handler, eventLoop: loop)
+    executor = LoopExecutor(loop)
+    let (calls, continuation) = AsyncStream.makeStream(of: Call.self)
+    (self.calls, self.continuation) = (calls, continuation)
+    handler.onCall = { stream, path in
+      continuation.yield(
+        Call(handle: CallHandle(stream, loop: loop), descriptor: MethodDescriptor(path: path)))
+    }
+    handler.onInactive = { continuation.finish() }
+  }
+
+  /// Runs the calls of the connection until it is closed and they are over.
+  func run(
+    _ serve:
+      @escaping @concurrent @Sendable (
+        RPCStream<HTTP2ServerTransport.Inbound, HTTP2ServerTransport.Outbound>, ServerContext
+      ) async -> Void
+  ) async {
+    let remote = TransportAddress(channel.remoteAddress).peerName
+    let local = TransportAddress(channel.localAddress).peerName
+    await withDiscardingTaskGroup { group in
+      for await call in calls {
+        group.addTask(executorPreference: executor) {
+          let stream = RPCStream(
+            descriptor: call.descriptor,
+            inbound: RPCAsyncSequence(wrapping: InboundSequence.requests(of: call.handle)),
+            outbound: RPCWriter.Closable(wrapping: OutboundWriter.responses(of: call.handle)))
+          await withServerContextRPCCancellationHandle { cancellation in
+            call.handle.attach(cancellation)
+            await serve(
+              stream,
+              ServerContext(
+                descriptor: call.descriptor, remotePeer: remote, localPeer: local,
+                cancellation: cancellation))
+          }
+        }
+      }
+    }
+  }
+
+  func beginGracefulShutdown(drain: TimeAmount) {
+    let handler = handler
+    channel.eventLoop.execute { handler.value.beginGracefulShutdown() }
+    channel.eventLoop.scheduleTask(in: drain) { handler.value.closeNow() }
+  }
+
+  func closeNow() {
+    let handler = handler
+    channel.eventLoop.execute { handler.value.closeNow() }
+  }
+}
+
+extension MethodDescriptor {
+  /// From a request's path, "/package.Service/Method"; one that is no such path names nothing.
+  init(path: String) {
+    let parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].isEmpty, !parts[1].isEmpty, !parts[2].isEmpty else {
+      self.init(fullyQualifiedService: "", method: path)
+      return
+    }
+    self.init(fullyQualifiedService: String(parts[1]), method: String(parts[2]))
+  }
+}
