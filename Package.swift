@@ -95,7 +95,7 @@ let controlPlane: [Target] = [
     path: "ControlPlane/Store", resources: [.embedInCode("Migrations")], swiftSettings: strict),
   room("Compiler", "ControlPlane/Compiler", ["Domain", "Codecs", "Matching", "JSONSchema"]),
   room(
-    "Changelog", "ControlPlane/Changelog", ["Domain", "Wire", "WireMapping", protobuf, hashTrees, collections]),
+    "Changelog", "ControlPlane/Changelog", ["Domain", "Wire", "WireMapping", protobuf, hashTrees, collections, logging]),
   room("Switches", "ControlPlane/Switches", ["Domain", "Changelog", "Store", logging]),
   room("Ledger", "ControlPlane/Ledger", ["Domain", "Store", "Postgres", "Wire", protobuf, logging]),
   room(
@@ -203,7 +203,7 @@ let testing: [Target] = [
     ["Compiler", "Codecs", "Domain", "Matching"]),
   tests(
     "ChangelogTests", "Tests/ControlPlane/ChangelogTests",
-    ["Changelog", "Switches", "Domain", "Wire", "WireMapping", protobuf]),
+    ["Changelog", "Switches", "Domain", "Wire", "WireMapping", protobuf, logging]),
   tests(
     "SubscriptionTests", "Tests/DataPlane/SubscriptionTests",
     ["Subscription", "Domain", "Codecs", "Wire", "WireMapping", protobuf, nioPosix, logging]),

@@ -1,4 +1,5 @@
 package import Domain
+package import Foundation
 internal import Synchronization
 
 /// Publishes commits to watchers. What a watcher waits with is one wake-up, never a queue: however
@@ -19,6 +20,11 @@ package final class ChangelogHub: Sendable {
 
   /// The newest state; nil before the first snapshot.
   package var configuration: ConfigState? { state.withLock { $0.view?.state } }
+
+  /// When a revision was committed; nil when that was too long ago, or is not known yet.
+  package func committedAt(_ revision: Revision) -> Date? {
+    state.withLock { $0.view?.log.committedAt(revision) }
+  }
 
   package var watcherCount: Int { state.withLock { $0.listeners.count } }
 

@@ -25,7 +25,13 @@ package struct ChangelogView: Sendable {
       throw .gap(after: state.revision, found: commit.revision)
     }
     let (keys, switches) = state.fold(commit)
-    log.append(CommitLog.Entry(revision: commit.revision, keys: keys))
+    log.append(
+      CommitLog.Entry(
+        revision: commit.revision,
+        committedAt: commit.committedAt,
+        keys: keys
+      )
+    )
     newestSwitch = switches.reduce(newestSwitch) { max($0, $1.revision) }
     return true
   }

@@ -1,15 +1,18 @@
 internal import DequeModule
 package import Domain
+package import Foundation
 
 /// Which keys changed at which revision, for as far back as a bound allows. Holds no resources:
 /// what a key became is read from the newest state, so that changes coalesce by key.
 package struct CommitLog: Sendable {
   package struct Entry: Sendable {
     package var revision: Revision
+    package var committedAt: Date
     package var keys: [ResourceKey]
 
-    package init(revision: Revision, keys: [ResourceKey]) {
+    package init(revision: Revision, committedAt: Date, keys: [ResourceKey]) {
       self.revision = revision
+      self.committedAt = committedAt
       self.keys = keys
     }
   }
@@ -37,6 +40,12 @@ package struct CommitLog: Sendable {
       keyCount -= dropped.keys.count + 1
       oldest = dropped.revision
     }
+  }
+
+  /// When a revision was committed; nil when that was too long ago.
+  package func committedAt(_ revision: Revision) -> Date? {
+    guard revision > oldest, revision <= newest else { return nil }
+    return entries[entries.count - 1 - Int(newest.value - revision.value)].committedAt
   }
 
   /// The keys that changed after `cursor`, each once; nil when that was too long ago.

@@ -1,0 +1,110 @@
+internal import Changelog
+package import Domain
+package import Foundation
+
+/// What a wait is for.
+package enum ConvergenceTarget: Hashable, Sendable {
+  /// A revision of the configuration.
+  case revision(Revision)
+  /// A switch of a tenant, made at a revision.
+  case tenantSwitch(TenantID, Revision, StalePolicy)
+
+  package var revision: Revision {
+    switch self {
+    case .revision(let revision), .tenantSwitch(_, let revision, _): revision
+    }
+  }
+}
+
+/// How far a target is in force over the fleet.
+package struct Convergence: Hashable, Sendable {
+  package struct Confirmation: Hashable, Sendable {
+    package var nodeID: String
+    /// From the commit to the acknowledgement.
+    package var after: Duration
+    /// The node did not answer, but can't serve the tenant any more.
+    package var byLease: Bool
+  }
+
+  package private(set) var confirmed: [Confirmation] = []
+  /// Names of nodes that may still go by what was before.
+  package private(set) var unconfirmed: [String] = []
+
+  package var isComplete: Bool { unconfirmed.isEmpty }
+
+  /// Who has confirmed and who has not, without the times.
+  var names: [[String]] { [confirmed.map(\.nodeID), unconfirmed] }
+
+  /// Judges what the nodes have told so far.
+  ///
+  /// A node without a lease no longer counts for a revision: whatever it serves, it is not live. For
+  /// a switch it does, unless the tenant's policy is to refuse without a lease.
+  package init(
+    of target: ConvergenceTarget,
+    over nodes: [KnownNode],
+    committedAt: Date,
+    now: ContinuousClock.Instant
+  ) {
+    for node in nodes {
+      let date: Date?
+      switch target {
+      case .revision(let revision):
+        date = node.acknowledgement(of: revision)
+        if date == nil, !node.isConnected, node.isLeaseOut(at: now) { continue }
+      case .tenantSwitch(let tenant, let revision, let policy):
+        guard node.scope.admits(tenant) else { continue }
+        date = node.acknowledgement(of: tenant, revision)
+        if date == nil, policy == .refuse, node.isLeaseOut(at: now) {
+          let age = node.leaseEnd.map { $0.duration(to: now) } ?? .zero
+          let since = Duration.seconds(Date().timeIntervalSince(committedAt)) - age
+          confirmed.append(
+            Confirmation(nodeID: node.nodeID, after: max(since, .zero), byLease: true)
+          )
+          continue
+        }
+      }
+      guard let date else {
+        unconfirmed.append(node.nodeID)
+        continue
+      }
+      let after = Duration.seconds(max(0, date.timeIntervalSince(committedAt)))
+      confirmed.append(Confirmation(nodeID: node.nodeID, after: after, byLease: false))
+    }
+  }
+}
+
+extension NodeRegistry {
+  /// Waits until a target is in force everywhere, or for `timeout`; reports every change, the last
+  /// one included. Nothing is reported twice.
+  package func waitForConvergence(
+    on target: ConvergenceTarget,
+    committedAt: Date,
+    timeout: Duration,
+    _ report: (Convergence) async throws -> Void
+  ) async throws -> Convergence {
+    let deadline = ContinuousClock.now + timeout
+    let (number, stream, ring) = listen()
+    defer { unlisten(number) }
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      // Leases and the timeout run out without anyone telling.
+      group.addTask {
+        while true {
+          try await Task.sleep(for: .milliseconds(100))
+          ring.yield()
+        }
+      }
+      defer { group.cancelAll() }
+      var last: Convergence?
+      var changes = stream.makeAsyncIterator()
+      while true {
+        let now = ContinuousClock.now
+        let found = Convergence(of: target, over: nodes, committedAt: committedAt, now: now)
+        if found.names != last?.names { try await report(found) }
+        last = found
+        if found.isComplete || now >= deadline { return found }
+        await changes.next()
+        try Task.checkCancellation()
+      }
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package import Changelog
+package import Domain
+package import Foundation
+
+/// What a node refused, and serves in its last good form.
+package struct NodeRejection: Hashable, Sendable {
+  package var key: ResourceKey
+  package var digest: Digest?
+  package var code: String
+  package var message: String
+
+  package init(key: ResourceKey, digest: Digest?, code: String, message: String) {
+    self.key = key
+    self.digest = digest
+    self.code = code
+    self.message = message
+  }
+}
+
+/// A node as its streams told of it.
+package struct KnownNode: Sendable {
+  package struct Acknowledgement: Hashable, Sendable {
+    package var revision: Revision
+    package var at: Date
+  }
+
+  private static let acknowledgementLimit = 128
+  private static let rejectionLimit = 1000
+
+  package let nodeID: String
+  package internal(set) var region = ""
+  package internal(set) var version = ""
+  package internal(set) var edges: [String] = []
+  package internal(set) var scope = WatchScope(mode: .eager)
+  /// The newest revision it serves.
+  package internal(set) var revision = Revision.zero
+  package internal(set) var rejections: [ResourceKey: NodeRejection] = [:]
+  package internal(set) var spoolDepth: Int64 = 0
+  package internal(set) var activeTurns: Int32 = 0
+  package internal(set) var lastSeen = Date()
+  /// The latest at which its lease can end; nil when it was never given one.
+  package internal(set) var leaseEnd: ContinuousClock.Instant?
+  /// Open streams; more than one while an old one has not been noticed to be dead.
+  var connections: Set<Int> = []
+  var seen = ContinuousClock.now
+  /// The last ones, rising.
+  var acknowledgements: [Acknowledgement] = []
+  var switches: [TenantID: Acknowledgement] = [:]
+
+  init(nodeID: String) { self.nodeID = nodeID }
+
+  package var isConnected: Bool { !connections.isEmpty }
+
+  /// Whether it can't be serving anything on a lease any more.
+  package func isLeaseOut(at now: ContinuousClock.Instant) -> Bool {
+    leaseEnd.map { $0 <= now } ?? !isConnected
+  }
+
+  /// When it first served a revision at least that high; nil when it does not.
+  package func acknowledgement(of wanted: Revision) -> Date? {
+    guard revision >= wanted else { return nil }
+    return acknowledgements.first { $0.revision >= wanted }?.at ?? lastSeen
+  }
+
+  /// When it had a tenant's switch in force, told by itself or within data; nil when it has not.
+  package func acknowledgement(of tenant: TenantID, _ wanted: Revision) -> Date? {
+    var dates: [Date] = []
+    if let made = switches[tenant], made.revision >= wanted { dates.append(made.at) }
+    if let date = acknowledgement(of: wanted) { dates.append(date) }
+    return dates.min()
+  }
+
+  mutating func see() {
+    lastSeen = Date()
+    seen = .now
+  }
+
+  mutating func acknowledge(_ revision: Revision, at date: Date) {
+    guard revision > self.revision else { return }
+    self.revision = revision
+    acknowledgements.append(Acknowledgement(revision: revision, at: date))
+    if acknowledgements.count > Self.acknowledgementLimit { acknowledgements.removeFirst() }
+  }
+
+  mutating func acknowledge(_ tenant: TenantID, _ revision: Revision, at date: Date) {
+    if let known = switches[tenant], known.revision >= revision { return }
+    switches[tenant] = Acknowledgement(revision: revision, at: date)
+  }
+
+  mutating func reject(_ rejected: [NodeRejection]) {
+    for rejection in rejected
+    where rejections[rejection.key] != nil || rejections.count < Self.rejectionLimit {
+      rejections[rejection.key] = rejection
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// Switches: not begun.
