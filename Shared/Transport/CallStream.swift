@@ -26,7 +26,7 @@ final class CallStream {
     case client(ClientCall)
   }
 
-  unowned let connection: ConnectionHandler
+  let connection: ConnectionHandler
   /// 0 until a client's request is sent.
   var id: Int32 = 0
   var side: Side
@@ -145,7 +145,8 @@ final class CallStream {
       continuation.resume(with: ready)
     } else if reader != nil {
       continuation.resume(
-        throwing: RPCError(code: .internalError, message: "two tasks read the same call"))
+        throwing: RPCError(code: .internalError, message: "two tasks read the same call")
+      )
     } else {
       reader = continuation
     }
@@ -191,13 +192,17 @@ final class CallStream {
     if case .client(let call) = side, let limit = call.maxRequestBytes, bytes.count > limit {
       throw RPCError(
         code: .resourceExhausted,
-        message: "the message has \(bytes.count) bytes; at most \(limit) are sent")
+        message: "the message has \(bytes.count) bytes; at most \(limit) are sent"
+      )
     }
     if case .server(let call) = side, !call.sentHeaders {
       try connection.sendResponse([:], on: self)
     }
     isAboveHighWater = !connection.session.send(
-      messagePrefix(length: bytes.count), bytes.buffer, on: id)
+      messagePrefix(length: bytes.count),
+      bytes.buffer,
+      on: id
+    )
   }
 
   func write(_ part: OutboundPart, _ continuation: CheckedContinuation<Void, any Error>) {

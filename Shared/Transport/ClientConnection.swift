@@ -21,7 +21,9 @@ final class ClientConnection: Sendable {
   private let handler: NIOLoopBound<ConnectionHandler>
 
   private init(
-    channel: any Channel, handler: NIOLoopBound<ConnectionHandler>, events: AsyncStream<Event>,
+    channel: any Channel,
+    handler: NIOLoopBound<ConnectionHandler>,
+    events: AsyncStream<Event>,
     authority: String
   ) {
     self.channel = channel
@@ -36,16 +38,21 @@ final class ClientConnection: Sendable {
   ///
   /// - Throws: What the system says when nobody listens or the time is up.
   static func open(
-    _ address: TransportAddress, configuration: ClientTransportConfiguration,
-    group: any EventLoopGroup, logger: Logger
+    _ address: TransportAddress,
+    configuration: ClientTransportConfiguration,
+    group: any EventLoopGroup,
+    logger: Logger
   ) async throws -> ClientConnection {
     let (events, continuation) = AsyncStream.makeStream(of: Event.self)
     let loop = group.next()
     let handler = try await loop.submit {
       let handler = try ConnectionHandler(
-        role: .client, http2: configuration.http2,
+        role: .client,
+        http2: configuration.http2,
         maxMessageBytes: configuration.maxReceivedMessageBytes,
-        keepalive: configuration.keepalive, logger: logger)
+        keepalive: configuration.keepalive,
+        logger: logger
+      )
       handler.onUsable = { continuation.yield($0 ? .usable : .unusable) }
       handler.onInactive = {
         continuation.yield(.closed)
@@ -73,12 +80,18 @@ final class ClientConnection: Sendable {
       channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
     }
     return ClientConnection(
-      channel: channel, handler: handler, events: events, authority: authority)
+      channel: channel,
+      handler: handler,
+      events: events,
+      authority: authority
+    )
   }
 
   /// A call; its request goes out with the first write.
   func makeCall(
-    path: String, maxRequestBytes: Int?, maxResponseBytes: Int
+    path: String,
+    maxRequestBytes: Int?,
+    maxResponseBytes: Int
   ) async throws -> CallHandle {
     let (loop, handler, authority) = (channel.eventLoop, handler, authority)
     return try await loop.submit {
@@ -89,8 +102,10 @@ final class ClientConnection: Sendable {
       let stream = CallStream(
         connection: connection,
         side: .client(
-          ClientCall(path: path, authority: authority, maxRequestBytes: maxRequestBytes)),
-        maxMessageBytes: maxResponseBytes)
+          ClientCall(path: path, authority: authority, maxRequestBytes: maxRequestBytes)
+        ),
+        maxMessageBytes: maxResponseBytes
+      )
       return CallHandle(stream, loop: loop)
     }.get()
   }

@@ -144,7 +144,8 @@ final class ClientState: Sendable {
     }
     for waiter in waiters {
       waiter.continuation.resume(
-        throwing: RPCError(code: .unavailable, message: "the client is shut down"))
+        throwing: RPCError(code: .unavailable, message: "the client is shut down")
+      )
     }
     followed?.finish()
     wakeContinuation.yield()

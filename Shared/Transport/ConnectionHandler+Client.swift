@@ -51,7 +51,8 @@ extension ConnectionHandler {
       close(
         stream,
         failure: call.httpFailure
-          ?? RPCError(code: .unknown, message: "the server ended the call without a status"))
+          ?? RPCError(code: .unknown, message: "the server ended the call without a status")
+      )
     }
   }
 
@@ -60,7 +61,9 @@ extension ConnectionHandler {
     if status == "200" {
       if let contentType, contentType.lowercased().hasPrefix("application/grpc") { return nil }
       return RPCError(
-        code: .unknown, message: "the answer is no gRPC (content-type \(contentType ?? "missing"))")
+        code: .unknown,
+        message: "the answer is no gRPC (content-type \(contentType ?? "missing"))"
+      )
     }
     let code: RPCError.Code =
       switch status {

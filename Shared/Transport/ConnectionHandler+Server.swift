@@ -14,22 +14,28 @@ extension ConnectionHandler {
       return
     }
     let stream = CallStream(
-      connection: self, side: .server(ServerCall()),
-      maxMessageBytes: maxMessageBytes)
+      connection: self,
+      side: .server(ServerCall()),
+      maxMessageBytes: maxMessageBytes
+    )
     stream.id = id
     streams[id] = stream
     if let encoding = headers["grpc-encoding"], encoding != "identity" {
       stream.endInbound(.success(()))
       sendFailure(
-        Status(code: .unimplemented, message: "grpc-encoding must be identity"), on: stream,
-        adding: [HeaderField("grpc-accept-encoding", "identity")])
+        Status(code: .unimplemented, message: "grpc-encoding must be identity"),
+        on: stream,
+        adding: [HeaderField("grpc-accept-encoding", "identity")]
+      )
       return
     }
     if let text = headers["grpc-timeout"] {
       guard let timeout = grpcTimeout(text) else {
         stream.endInbound(.success(()))
         sendFailure(
-          Status(code: .internalError, message: "grpc-timeout is malformed"), on: stream)
+          Status(code: .internalError, message: "grpc-timeout is malformed"),
+          on: stream
+        )
         return
       }
       setDeadline(after: timeout, of: stream)
@@ -63,7 +69,9 @@ extension ConnectionHandler {
       let connection = stream.connection
       guard !stream.isClosed, !stream.isOutboundFinished else { return }
       connection.fail(
-        stream, with: RPCError(code: .deadlineExceeded, message: "the call's deadline passed"))
+        stream,
+        with: RPCError(code: .deadlineExceeded, message: "the call's deadline passed")
+      )
     }
     stream.side = .server(call)
   }
@@ -100,13 +108,17 @@ extension ConnectionHandler {
         call.deadline?.cancel()
         stream.isOutboundFinished = true
         try session.respond(
-          Self.responseHeaders + fields + status.fields, on: stream.id, endStream: true)
+          Self.responseHeaders + fields + status.fields,
+          on: stream.id,
+          endStream: true
+        )
       }
     } catch {
       session.reset(stream.id, errorCode: HTTP2ErrorCode.internalError)
     }
     stream.failOutbound(
-      RPCError(code: .init(status.code) ?? .unknown, message: status.message))
+      RPCError(code: .init(status.code) ?? .unknown, message: status.message)
+    )
     scheduleFlush()
   }
 

@@ -48,7 +48,8 @@ extension ConnectionHandler: HTTP2SessionDelegate {
       if stream.decoder.isInsideMessage {
         fail(
           stream,
-          with: RPCError(code: .internalError, message: "the request ends inside a message"))
+          with: RPCError(code: .internalError, message: "the request ends inside a message")
+        )
       } else {
         stream.endInbound(.success(()))
       }
@@ -56,7 +57,8 @@ extension ConnectionHandler: HTTP2SessionDelegate {
       close(
         stream,
         failure: call.httpFailure
-          ?? RPCError(code: .unknown, message: "the server ended the call without a status"))
+          ?? RPCError(code: .unknown, message: "the server ended the call without a status")
+      )
     }
   }
 

@@ -34,7 +34,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   private var isUsable = false
 
   init(
-    role: HTTP2Session.Role, http2: HTTP2Configuration, maxMessageBytes: Int, keepalive: Duration,
+    role: HTTP2Session.Role,
+    http2: HTTP2Configuration,
+    maxMessageBytes: Int,
+    keepalive: Duration,
     logger: Logger
   ) throws {
     session = try HTTP2Session(role: role, configuration: http2)
@@ -64,7 +67,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     guard keepaliveTask == nil else { return }
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     keepaliveTask = context.eventLoop.scheduleRepeatedTask(
-      initialDelay: keepalive, delay: keepalive
+      initialDelay: keepalive,
+      delay: keepalive
     ) { _ in bound.value.checkAlive() }
     flush()
   }

@@ -28,13 +28,16 @@ struct MessageDecoder {
     guard flag == 0 else {
       throw flag == 1
         ? RPCError(
-          code: .unimplemented, message: "compressed messages aren't supported; send identity")
+          code: .unimplemented,
+          message: "compressed messages aren't supported; send identity"
+        )
         : RPCError(code: .internalError, message: "a message starts with flag \(flag)")
     }
     guard length <= maxMessageBytes else {
       throw RPCError(
         code: .resourceExhausted,
-        message: "a message has \(length) bytes; at most \(maxMessageBytes) are taken")
+        message: "a message has \(length) bytes; at most \(maxMessageBytes) are taken"
+      )
     }
     guard buffer.readableBytes >= 5 + Int(length) else { return nil }
     buffer.moveReaderIndex(forwardBy: 5)

@@ -24,8 +24,10 @@ package final class HTTP2ClientTransport: ClientTransport {
 
   /// - Parameter endpoints: At least one; tried in this order.
   package init(
-    endpoints: [TransportAddress], configuration: ClientTransportConfiguration = .init(),
-    group: any EventLoopGroup, logger: Logger
+    endpoints: [TransportAddress],
+    configuration: ClientTransportConfiguration = .init(),
+    group: any EventLoopGroup,
+    logger: Logger
   ) {
     self.endpoints = endpoints
     self.configuration = configuration
@@ -49,12 +51,17 @@ package final class HTTP2ClientTransport: ClientTransport {
           let connection: ClientConnection
           do {
             connection = try await ClientConnection.open(
-              endpoint, configuration: configuration, group: group, logger: logger)
+              endpoint,
+              configuration: configuration,
+              group: group,
+              logger: logger
+            )
           } catch {
             try Task.checkCancellation()
             failures += 1
             state.failed(
-              RPCError(code: .unavailable, message: "\(endpoint) can't be reached: \(error)"))
+              RPCError(code: .unavailable, message: "\(endpoint) can't be reached: \(error)")
+            )
             continue
           }
           if await state.use(connection) { failures = 0 } else { failures += 1 }
@@ -63,7 +70,10 @@ package final class HTTP2ClientTransport: ClientTransport {
         guard !state.isShutDown else { break }
         try await state.pause(
           for: configuration.backoff.delay(
-            failures: failures, random: Double.random(in: -1...1)))
+            failures: failures,
+            random: Double.random(in: -1 ... 1)
+          )
+        )
       }
     } onCancel: {
       state.cancel()
@@ -75,22 +85,29 @@ package final class HTTP2ClientTransport: ClientTransport {
   }
 
   package func withStream<T: Sendable>(
-    descriptor: MethodDescriptor, options: CallOptions,
+    descriptor: MethodDescriptor,
+    options: CallOptions,
     _ closure: @concurrent (RPCStream<Inbound, Outbound>, ClientContext) async throws -> T
   ) async throws -> T {
     let connection = try await state.connection(waitForReady: options.waitForReady ?? false)
     let handle = try await connection.makeCall(
       path: "/" + descriptor.fullyQualifiedMethod,
       maxRequestBytes: options.maxRequestMessageBytes,
-      maxResponseBytes: options.maxResponseMessageBytes ?? configuration.maxReceivedMessageBytes)
+      maxResponseBytes: options.maxResponseMessageBytes ?? configuration.maxReceivedMessageBytes
+    )
     defer { handle.abandon() }
     let stream = RPCStream(
       descriptor: descriptor,
       inbound: RPCAsyncSequence(wrapping: InboundSequence.responses(of: handle)),
-      outbound: RPCWriter.Closable(wrapping: OutboundWriter.requests(of: handle)))
+      outbound: RPCWriter.Closable(wrapping: OutboundWriter.requests(of: handle))
+    )
     return try await closure(
       stream,
       ClientContext(
-        descriptor: descriptor, remotePeer: connection.remotePeer, localPeer: connection.localPeer))
+        descriptor: descriptor,
+        remotePeer: connection.remotePeer,
+        localPeer: connection.localPeer
+      )
+    )
   }
 }

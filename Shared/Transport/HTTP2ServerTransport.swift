@@ -47,8 +47,10 @@ package final class HTTP2ServerTransport: ServerTransport {
   private let boundAddress = Mutex<Result<TransportAddress, any Error>?>(nil)
 
   package init(
-    address: TransportAddress, configuration: ServerTransportConfiguration = .init(),
-    group: any EventLoopGroup, logger: Logger
+    address: TransportAddress,
+    configuration: ServerTransportConfiguration = .init(),
+    group: any EventLoopGroup,
+    logger: Logger
   ) {
     self.address = address
     self.configuration = configuration
@@ -82,8 +84,10 @@ package final class HTTP2ServerTransport: ServerTransport {
       channel = try await bind(continuation)
     } catch {
       let failure = ListenFailure(
-        address: address, isInUse: (error as? IOError)?.errnoCode == EADDRINUSE,
-        reason: (error as? IOError).map { String(describing: $0) } ?? "\(error)")
+        address: address,
+        isInUse: (error as? IOError)?.errnoCode == EADDRINUSE,
+        reason: (error as? IOError).map { String(describing: $0) } ?? "\(error)"
+      )
       announce(.failure(failure))
       throw failure
     }
@@ -142,7 +146,9 @@ package final class HTTP2ServerTransport: ServerTransport {
     boundContinuation.finish()
   }
 
-  private func bind(_ accepted: AsyncStream<ServerConnection>.Continuation) async throws
+  private func bind(
+    _ accepted: AsyncStream<ServerConnection>.Continuation
+  ) async throws
     -> any Channel
   {
     let (configuration, logger) = (configuration, logger)
@@ -152,9 +158,12 @@ package final class HTTP2ServerTransport: ServerTransport {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let handler = try ConnectionHandler(
-            role: .server, http2: configuration.http2,
+            role: .server,
+            http2: configuration.http2,
             maxMessageBytes: configuration.maxReceivedMessageBytes,
-            keepalive: configuration.keepalive, logger: logger)
+            keepalive: configuration.keepalive,
+            logger: logger
+          )
           let connection = ServerConnection(handler, channel: channel)
           try channel.pipeline.syncOperations.addHandler(handler)
           if case .terminated = accepted.yield(connection) { channel.close(promise: nil) }

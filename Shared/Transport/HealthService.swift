@@ -28,7 +28,8 @@ package final class HealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
   }
 
   package func check(
-    request: Grpc_Health_V1_HealthCheckRequest, context: ServerContext
+    request: Grpc_Health_V1_HealthCheckRequest,
+    context: ServerContext
   ) async throws -> Grpc_Health_V1_HealthCheckResponse {
     guard let status = state.withLock({ $0.statuses[request.service] }) else {
       throw RPCError(code: .notFound, message: "there is no service '\(request.service)'")
@@ -39,7 +40,8 @@ package final class HealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
   }
 
   package func list(
-    request: Grpc_Health_V1_HealthListRequest, context: ServerContext
+    request: Grpc_Health_V1_HealthListRequest,
+    context: ServerContext
   ) async throws -> Grpc_Health_V1_HealthListResponse {
     var response = Grpc_Health_V1_HealthListResponse()
     for (service, status) in state.withLock({ $0.statuses }) {
@@ -52,11 +54,14 @@ package final class HealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
 
   package func watch(
     request: Grpc_Health_V1_HealthCheckRequest,
-    response: RPCWriter<Grpc_Health_V1_HealthCheckResponse>, context: ServerContext
+    response: RPCWriter<Grpc_Health_V1_HealthCheckResponse>,
+    context: ServerContext
   ) async throws {
     // Only the newest state matters to a slow watcher.
     let (changes, continuation) = AsyncStream.makeStream(
-      of: Status.self, bufferingPolicy: .bufferingNewest(1))
+      of: Status.self,
+      bufferingPolicy: .bufferingNewest(1)
+    )
     let id = state.withLock { state in
       state.nextWatcher += 1
       state.watchers[state.nextWatcher] = (request.service, continuation)

@@ -59,7 +59,8 @@ extension Status {
     guard let text = fields["grpc-status"], let number = Int(text) else { return nil }
     self.init(
       code: Status.Code(rawValue: number) ?? .unknown,
-      message: fields["grpc-message"].map(percentDecoded) ?? "")
+      message: fields["grpc-message"].map(percentDecoded) ?? ""
+    )
   }
 }
 
@@ -68,7 +69,7 @@ func percentEncoded(_ text: String) -> String {
   var result: [UInt8] = []
   let digits = Array("0123456789ABCDEF".utf8)
   for byte in text.utf8 {
-    if (0x20...0x7E).contains(byte), byte != UInt8(ascii: "%") {
+    if (0x20 ... 0x7E).contains(byte), byte != UInt8(ascii: "%") {
       result.append(byte)
     } else {
       result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
@@ -84,7 +85,10 @@ func percentDecoded(_ text: String) -> String {
   var index = 0
   while index < bytes.count {
     if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,
-      let value = UInt8(String(decoding: bytes[(index + 1)...(index + 2)], as: UTF8.self), radix: 16)
+      let value = UInt8(
+        String(decoding: bytes[(index + 1) ... (index + 2)], as: UTF8.self),
+        radix: 16
+      )
     {
       result.append(value)
       index += 3
@@ -98,8 +102,8 @@ func percentDecoded(_ text: String) -> String {
 
 /// Reads "grpc-timeout": at most 8 digits and a unit. Nil when malformed.
 func grpcTimeout(_ text: String) -> Duration? {
-  guard let unit = text.last, (2...9).contains(text.utf8.count),
-    text.dropLast().allSatisfy({ ("0"..."9").contains($0) }), let amount = Int64(text.dropLast())
+  guard let unit = text.last, (2 ... 9).contains(text.utf8.count),
+    text.dropLast().allSatisfy({ ("0" ... "9").contains($0) }), let amount = Int64(text.dropLast())
   else { return nil }
   switch unit {
   case "H": return .seconds(amount * 3600)

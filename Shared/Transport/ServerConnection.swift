@@ -24,7 +24,8 @@ final class ServerConnection: Sendable {
     (self.calls, self.continuation) = (calls, continuation)
     handler.onCall = { stream, path in
       continuation.yield(
-        Call(handle: CallHandle(stream, loop: loop), descriptor: MethodDescriptor(path: path)))
+        Call(handle: CallHandle(stream, loop: loop), descriptor: MethodDescriptor(path: path))
+      )
     }
     handler.onInactive = { continuation.finish() }
   }
@@ -44,14 +45,19 @@ final class ServerConnection: Sendable {
           let stream = RPCStream(
             descriptor: call.descriptor,
             inbound: RPCAsyncSequence(wrapping: InboundSequence.requests(of: call.handle)),
-            outbound: RPCWriter.Closable(wrapping: OutboundWriter.responses(of: call.handle)))
+            outbound: RPCWriter.Closable(wrapping: OutboundWriter.responses(of: call.handle))
+          )
           await withServerContextRPCCancellationHandle { cancellation in
             call.handle.attach(cancellation)
             await serve(
               stream,
               ServerContext(
-                descriptor: call.descriptor, remotePeer: remote, localPeer: local,
-                cancellation: cancellation))
+                descriptor: call.descriptor,
+                remotePeer: remote,
+                localPeer: local,
+                cancellation: cancellation
+              )
+            )
           }
         }
       }

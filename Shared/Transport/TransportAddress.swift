@@ -25,7 +25,7 @@ package enum TransportAddress: Hashable, Sendable, CustomStringConvertible {
       return
     }
     guard let colon = text.lastIndex(of: ":"),
-      let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port)
+      let port = Int(text[text.index(after: colon)...]), (0 ... 65535).contains(port)
     else { throw Malformed(text: text) }
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") {

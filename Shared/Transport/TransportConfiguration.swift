@@ -39,7 +39,7 @@ package struct Backoff: Hashable, Sendable {
   /// The wait after `failures` attempts in a row failed; `random` is in -1...1.
   package func delay(failures: Int, random: Double) -> Duration {
     var delay = initial
-    for _ in 1..<max(failures, 1) {
+    for _ in 1 ..< max(failures, 1) {
       delay = delay * multiplier
       if delay >= maximum { break }
     }
