@@ -1,0 +1,217 @@
+package import Changelog
+internal import Domain
+internal import Foundation
+package import GRPCCore
+internal import GRPCProtobuf
+package import Logging
+internal import NIOCore
+package import Switches
+internal import Synchronization
+internal import Transport
+internal import Wire
+internal import WireMapping
+internal import WireServices
+
+/// `bindery.v1.Distribution` on the changelog. Frames are written as they were encoded, once for all
+/// streams.
+package final class DistributionAPI: RegistrableRPCService {
+  private let hub: ChangelogHub
+  private let nodes: NodeRegistry
+  private let logger: Logger
+  private let watchers = Mutex<[ObjectIdentifier: Watcher]>([:])
+
+  package init(hub: ChangelogHub, nodes: NodeRegistry, logger: Logger) {
+    self.hub = hub
+    self.nodes = nodes
+    self.logger = logger
+  }
+
+  package func registerMethods<Transport: ServerTransport>(
+    with router: inout RPCRouter<Transport>
+  ) {
+    router.registerHandler(
+      forMethod: Bindery_V1_Distribution.Method.Watch.descriptor,
+      deserializer: ProtobufDeserializer<Bindery_V1_WatchRequest>(),
+      serializer: EncodedMessageSerializer()
+    ) { request, _ in
+      let messages = request.messages
+      return StreamingServerResponse { writer in
+        try await self.watch(messages, writer)
+        return [:]
+      }
+    }
+    router.registerHandler(
+      forMethod: Bindery_V1_Distribution.Method.Fetch.descriptor,
+      deserializer: ProtobufDeserializer<Bindery_V1_FetchRequest>(),
+      serializer: ProtobufSerializer<Bindery_V1_FetchResponse>()
+    ) { request, _ in
+      let single = try await ServerRequest(stream: request)
+      let response = try self.fetch(single.message)
+      return StreamingServerResponse(single: ServerResponse(message: response))
+    }
+  }
+
+  /// Tells all nodes to reconnect: after a while in ms, spread over a time in ms.
+  package func drain(after: Int64, jitter: Int64) {
+    for watcher in watchers.withLock({ Array($0.values) }) {
+      watcher.drain(after: after, jitter: jitter)
+    }
+  }
+
+  // MARK: - Watch
+
+  private func watch(
+    _ requests: RPCAsyncSequence<Bindery_V1_WatchRequest, any Error>,
+    _ writer: RPCWriter<EncodedMessage>
+  ) async throws {
+    let watcher = hub.watch(leaseMilliseconds: nodes.options.leaseMilliseconds)
+    watchers.withLock { $0[ObjectIdentifier(watcher)] = watcher }
+    defer {
+      watcher.close()
+      watchers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(watcher)) }
+    }
+    // Whichever direction ends first ends the stream.
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await self.read(requests, watcher) }
+      group.addTask {
+        for await _ in watcher.wakeups {
+          while let frame = try watcher.next() {
+            try await writer.write(
+              frame.inForm { EncodedMessage(TransportBytes(ByteBuffer(bytes: $0))) }
+            )
+          }
+        }
+      }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
+
+  private func read(
+    _ requests: RPCAsyncSequence<Bindery_V1_WatchRequest, any Error>,
+    _ watcher: Watcher
+  ) async throws {
+    var stream: (nodeID: String, connection: Int)?
+    defer {
+      if let stream {
+        nodes.disconnected(stream.nodeID, connection: stream.connection)
+        logger.info("node left", metadata: ["node": "\(stream.nodeID)"])
+      }
+    }
+    do {
+      for try await request in requests {
+        // The registry first: an answer to this may be acknowledged before the next line runs.
+        if case .hello(let hello) = request.message, stream == nil {
+          let greeting = try WatchGreeting(hello)
+          let incarnation = hub.configuration?.incarnation
+          let holds = greeting.cursor.flatMap { $0.incarnation == incarnation ? $0.revision : nil }
+          stream = (greeting.nodeID, nodes.connected(greeting, holds: holds))
+          logger.info(
+            "node came",
+            metadata: ["node": "\(greeting.nodeID)", "holds": "\(holds ?? .zero)"]
+          )
+        } else if let stream {
+          note(request, from: stream.nodeID)
+        }
+        try watcher.receive(request)
+      }
+    } catch let fault as WatchFault {
+      throw RPCError(code: .invalidArgument, message: fault.description)
+    }
+  }
+
+  private func note(_ request: Bindery_V1_WatchRequest, from nodeID: String) {
+    switch request.message {
+    case .status(let status):
+      nodes.reported(
+        nodeID,
+        spoolDepth: status.spoolDepth,
+        activeTurns: status.activeTurns
+      )
+    case .ack(let ack) where ack.hasControl:
+      guard let tenant = TenantID(bytes: ack.control.tenantID) else { return }
+      nodes.acknowledged(
+        nodeID,
+        tenant,
+        switchRevision: Revision(ack.control.switchRevision)
+      )
+    case .ack(let ack) where ack.applied:
+      let rejected = ack.rejected.compactMap(NodeRejection.init)
+      for it in rejected {
+        logger.warning(
+          "node refuses a resource",
+          metadata: ["node": "\(nodeID)", "key": "\(it.key.wire.key)", "code": "\(it.code)"]
+        )
+      }
+      nodes.acknowledged(nodeID, Revision(ack.revision), rejected: rejected)
+    case .ack, .hello, .subscribe, nil: break
+    }
+  }
+
+  // MARK: - Fetch
+
+  private func fetch(_ request: Bindery_V1_FetchRequest) throws -> Bindery_V1_FetchResponse {
+    guard request.keys.count <= 1000 else {
+      throw RPCError(code: .invalidArgument, message: "keys: at most 1000")
+    }
+    guard let node = nodes.nodes.first(where: { $0.nodeID == request.nodeID && $0.isConnected })
+    else {
+      throw RPCError(
+        code: .failedPrecondition,
+        message: "node_id: this node has no watch stream here"
+      )
+    }
+    guard let state = hub.configuration, state.revision.value >= request.atRevision else {
+      throw RPCError(
+        code: .unavailable,
+        message: "this replica has not reached at_revision; try again shortly"
+      )
+    }
+    var response = Bindery_V1_FetchResponse()
+    response.revision = state.revision.value
+    var sections: Set<ResourceKey> = []
+    for wire in request.keys {
+      let key: ResourceKey
+      do {
+        key = try ResourceKey(wire: wire)
+      } catch {
+        throw RPCError(code: .invalidArgument, message: "keys: \(error)")
+      }
+      guard node.scope.admits(key.tenantID), case .binding = key,
+        case .binding(let binding) = state[key]?.resource
+      else { continue }
+      for digest in binding.sectionDigests {
+        let owned = ResourceKey.section(binding.tenantID, digest)
+        let common = ResourceKey.section(nil, digest)
+        sections.insert(state[owned] == nil ? common : owned)
+      }
+      response.changes.put(.binding(binding))
+    }
+    for key in sections {
+      if let section = state[key] { response.changes.put(section.resource) }
+    }
+    return response
+  }
+}
+
+extension NodeRejection {
+  /// nil for a key that can't be read: this control plane never sent it.
+  init?(_ wire: Bindery_V1_Rejection) {
+    guard let key = try? ResourceKey(wire: wire.key) else { return nil }
+    self.init(
+      key: key,
+      digest: Digest(bytes: wire.digest),
+      code: wire.code,
+      message: wire.message
+    )
+  }
+
+  var wire: Bindery_V1_Rejection {
+    var wire = Bindery_V1_Rejection()
+    wire.key = key.wire
+    wire.digest = digest?.data ?? Data()
+    wire.code = code
+    wire.message = message
+    return wire
+  }
+}

@@ -1,0 +1,97 @@
+internal import Foundation
+package import GRPCCore
+package import Logging
+package import Wire
+internal import WireServices
+
+/// `bindery.v1.Ledger`: takes records in batches and acknowledges what is committed.
+package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
+  /// Commits records of one spool, in the order of their sequence, in one transaction.
+  package typealias Recording =
+    @Sendable ([Bindery_V1_RecordRequest]) async throws -> Bindery_V1_RecordResponse
+
+  /// Records in one transaction, at most; while it runs, the next ones gather.
+  private static var batchLimit: Int { 256 }
+
+  private let recording: Recording
+  private let logger: Logger
+
+  package init(logger: Logger, recording: @escaping Recording) {
+    self.recording = recording
+    self.logger = logger
+  }
+
+  package func record(
+    request: RPCAsyncSequence<Bindery_V1_RecordRequest, any Error>,
+    response: RPCWriter<Bindery_V1_RecordResponse>,
+    context: ServerContext
+  ) async throws {
+    let queue = BatchQueue<Bindery_V1_RecordRequest>(limit: Self.batchLimit)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        defer { queue.finish() }
+        try await read(request, into: queue)
+      }
+      group.addTask {
+        while let batch = try await queue.next() {
+          try await response.write(try await commit(batch))
+        }
+      }
+      defer { group.cancelAll() }
+      // After the last request the answers to what came before are still to be written.
+      while try await group.next() != nil {}
+    }
+  }
+
+  /// Names of the node and its spool may stand in the first request only; they are filled in.
+  private func read(
+    _ requests: RPCAsyncSequence<Bindery_V1_RecordRequest, any Error>,
+    into queue: BatchQueue<Bindery_V1_RecordRequest>
+  ) async throws {
+    var nodeID = ""
+    var spool: (nodeID: String, spoolIncarnation: Data)?
+    var last: UInt64 = 0
+    for try await var request in requests {
+      if !request.nodeID.isEmpty { nodeID = request.nodeID }
+      if request.spoolIncarnation.isEmpty, let spool {
+        request.spoolIncarnation = spool.spoolIncarnation
+      }
+      request.nodeID = nodeID
+      guard !nodeID.isEmpty, request.spoolIncarnation.count == 16 else {
+        throw RPCError(
+          code: .invalidArgument,
+          message: "node_id and spool_incarnation (16 bytes) must stand in the first request"
+        )
+      }
+      if let spool, spool.nodeID != nodeID || spool.spoolIncarnation != request.spoolIncarnation {
+        throw RPCError(code: .invalidArgument, message: "a stream carries the records of one spool")
+      }
+      guard request.sequence > last else {
+        throw RPCError(code: .invalidArgument, message: "sequence must rise")
+      }
+      last = request.sequence
+      if spool == nil { spool = (nodeID, request.spoolIncarnation) }
+      try await queue.put(request)
+    }
+  }
+
+  private func commit(
+    _ batch: [Bindery_V1_RecordRequest]
+  ) async throws -> Bindery_V1_RecordResponse {
+    do {
+      return try await recording(batch)
+    } catch let error as RPCError {
+      throw error
+    } catch {
+      logger.error(
+        "usage not recorded",
+        metadata: ["records": "\(batch.count)", "error": "\(error)"]
+      )
+      throw RPCError(
+        code: .unavailable,
+        message: "the records could not be stored; send them again",
+        cause: error
+      )
+    }
+  }
+}
