@@ -223,6 +223,12 @@ let testing: [Target] = [
     "ChannelsTests", "Tests/DataPlane/ChannelsTests",
     ["Channels", "Turn", "TurnDoubles", "Support", "Subscription", "Spool", "Secrets", "Domain", "Wire", "Codecs", hummingbird, httpTypes, nioCore, crypto, logging]),
   tests(
+    "Simulation", "Tests/Simulation",
+    [
+      "API", "Changelog", "Switches", "Subscription", "Spool", "Transport", "Domain", "Wire", "WireServices", "WireMapping",
+      grpcCore, protobuf, nioCore, nioPosix, logging,
+    ]),
+  tests(
     "EndToEnd", "Tests/EndToEnd",
     ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
 ]

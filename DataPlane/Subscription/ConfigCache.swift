@@ -113,7 +113,7 @@ package final class ConfigCache: ConfigurationReading {
       let image = builder.image
       let changed: SwitchTable? = state.withLock { state in
         let isOtherStore = state.switches.belong(to: batch.cursor.incarnation)
-        let isNewer = state.switches.take(image.tenants.values)
+        let isNewer = state.switches.take(image.allTenants)
         state.image = image
         state.newest = max(isOtherStore ? .zero : state.newest, image.revision)
         return isOtherStore || isNewer ? state.switches : nil

@@ -57,6 +57,8 @@ package struct ConfigImage: ConfigurationSnapshot {
     accounts[RouteName(channel: channel, key: slug)]
   }
 
+  var allTenants: [TenantResource] { Array(tenants.values) }
+
   /// Puts, replaces or (nil) removes a binding.
   mutating func hold(_ held: Held?, for id: BindingID) {
     for key in bindings[id]?.sections ?? [] {
