@@ -34,5 +34,7 @@ package struct Migration: Sendable {
       "functions_across_tenants",
       PackageResources.m0008_functions_across_tenants_sql
     ),
+    Migration(9, "accept_and_begin", PackageResources.m0009_accept_and_begin_sql),
+    Migration(10, "commit_and_claim", PackageResources.m0010_commit_and_claim_sql),
   ]
 }
