@@ -24,16 +24,32 @@ package struct DiskCopy: Sendable {
 
   package func close() async throws { try await thread.shutdownGracefully() }
 
+  /// Runs to its end even when the caller is cancelled: the last write of a node that stops counts.
+  private func onThread<Result: Sendable>(
+    _ work: @escaping @Sendable () throws -> Result
+  ) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+      thread.submit { state in
+        guard case .active = state else {
+          return continuation.resume(
+            throwing: SealedFile.Fault(code: .io, what: "the disk copy is closed")
+          )
+        }
+        continuation.resume(with: .init(catching: work))
+      }
+    }
+  }
+
   // MARK: - Configuration
 
   func write(_ image: ConfigImage) async throws {
     guard let cursor = image.cursor else { return }
-    try await thread.runIfActive { try configuration.write(try Self.encode(image, cursor)) }
+    try await onThread { try configuration.write(try Self.encode(image, cursor)) }
   }
 
   /// The newest whole copy; nil when there is none. What is wrong with it is told in words.
   func readConfiguration() async throws -> (image: ConfigImage?, faults: [String]) {
-    try await thread.runIfActive {
+    try await onThread {
       let (content, faults) = configuration.read()
       let told = faults.map(\.description)
       guard let content else { return (nil, told) }
@@ -108,14 +124,14 @@ package struct DiskCopy: Sendable {
   // MARK: - Switches
 
   func write(_ table: SwitchTable) async throws {
-    try await thread.runIfActive { try switches.write(try JSONEncoder().encode(table)) }
+    try await onThread { try switches.write(try JSONEncoder().encode(table)) }
   }
 
   /// The switches that were acknowledged.
   ///
   /// - Throws: when they can't be read: a node must not forget that a tenant is paused.
   func readSwitches() async throws -> (table: SwitchTable, faults: [String]) {
-    try await thread.runIfActive {
+    try await onThread {
       let (content, faults) = switches.read()
       guard let content else {
         if let fault = faults.first { throw fault }

@@ -1,0 +1,123 @@
+import Domain
+import Foundation
+import Logging
+import Testing
+import Wire
+import WireMapping
+
+@testable import Subscription
+
+@Suite struct DiskCopyTests {
+  private let incarnation = UUID()
+  private let tenant = TenantID(UUID())
+  private let logger = Logger(label: "disk-copy-tests")
+
+  private func batch(_ revision: Int64, _ name: String) -> SubscriptionMachine.Batch {
+    let resource = TenantResource(
+      tenantID: tenant,
+      slug: name,
+      displayName: name,
+      status: .active,
+      switchRevision: .zero,
+      stalePolicy: .serve,
+      pausedPolicy: .hold,
+      pausedMessage: [:]
+    )
+    var changes = Bindery_V1_Changes()
+    changes.put(.tenant(resource))
+    return .init(
+      cursor: .init(incarnation: incarnation, revision: Revision(revision)),
+      isWhole: true,
+      changes: [changes],
+      invalidated: []
+    )
+  }
+
+  private func image(_ revision: Int64, _ name: String) -> ConfigImage {
+    var builder = ImageBuilder(ConfigImage(), isWhole: true)
+    builder.apply(batch(revision, name))
+    return builder.image
+  }
+
+  private func with<Result>(
+    _ body: (_ directory: String, _ copy: DiskCopy) async throws -> Result
+  ) async throws -> Result {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "copy-\(UUID())").path()
+    let copy = try DiskCopy(directory: directory)
+    let result = try await body(directory, copy)
+    try await copy.close()
+    try FileManager.default.removeItem(atPath: directory)
+    return result
+  }
+
+  @Test func `a copy comes back as it was written`() async throws {
+    try await with { _, copy in
+      try await copy.write(image(7, "a"))
+      let (found, faults) = try await copy.readConfiguration()
+      #expect(faults.isEmpty)
+      #expect(found?.cursor == .init(incarnation: incarnation, revision: Revision(7)))
+      #expect(found?.tenant(slug: "a")?.tenantID == tenant)
+    }
+  }
+
+  @Test func `a copy that is damaged anywhere gives way to the one before`() async throws {
+    try await with { directory, copy in
+      try await copy.write(image(1, "a"))
+      try await copy.write(image(2, "b"))
+      let file = URL(filePath: "\(directory)/configuration")
+      let whole = try Data(contentsOf: file)
+      for place in stride(from: 0, to: whole.count, by: 5) {
+        var damaged = whole
+        damaged[place] ^= 0x04
+        try damaged.write(to: file)
+        let (found, faults) = try await copy.readConfiguration()
+        #expect(found?.revision == Revision(1))
+        #expect(faults.count == 1)
+      }
+      for length in stride(from: 0, to: whole.count, by: 9) {
+        try whole.prefix(length).write(to: file)
+        #expect(try await copy.readConfiguration().image?.revision == Revision(1))
+      }
+    }
+  }
+
+  @Test func `with no whole copy a node starts empty and takes live updates`() async throws {
+    try await with { directory, copy in
+      try Data("nonsense".utf8).write(to: URL(filePath: "\(directory)/configuration"))
+      let cache = try await ConfigCache(copy: copy, logger: logger)
+      #expect(!cache.isLoaded)
+      #expect(cache.gate(tenant) == .closed)
+      #expect(try await cache.apply(batch(3, "c")).isEmpty)
+      #expect(cache.gate(tenant) == .open)
+    }
+  }
+
+  @Test func `a switch is kept though the copy of the configuration is older`() async throws {
+    try await with { _, copy in
+      let first = try await ConfigCache(copy: copy, logger: logger)
+      _ = try await first.apply(batch(3, "c"))
+      try await copy.write(first.image)
+      #expect(try await first.take(tenant, Revision(4), .paused) == Revision(4))
+      let second = try await ConfigCache(copy: copy, logger: logger)
+      #expect(second.snapshot.revision == Revision(3))
+      #expect(second.gate(tenant) == .paused(.hold, message: [:]))
+      // An older one changes nothing.
+      #expect(try await second.take(tenant, Revision(2), .active) == Revision(4))
+      #expect(second.gate(tenant) == .paused(.hold, message: [:]))
+    }
+  }
+
+  @Test func `switches that can't be read keep the node from starting`() async throws {
+    try await with { directory, copy in
+      let cache = try await ConfigCache(copy: copy, logger: logger)
+      _ = try await cache.apply(batch(3, "c"))
+      _ = try await cache.take(tenant, Revision(4), .paused)
+      for name in ["switches", "switches.previous"] {
+        try Data("nonsense".utf8).write(to: URL(filePath: "\(directory)/\(name)"))
+      }
+      await #expect(throws: SealedFile.Fault(code: .damaged, what: "")) {
+        try await ConfigCache(copy: copy, logger: logger)
+      }
+    }
+  }
+}

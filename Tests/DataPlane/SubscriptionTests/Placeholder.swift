@@ -1,1 +1,0 @@
-// SubscriptionTests: not begun.
