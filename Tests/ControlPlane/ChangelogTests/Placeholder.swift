@@ -1,1 +1,0 @@
-// ChangelogTests: not begun.
