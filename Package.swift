@@ -167,6 +167,7 @@ let testing: [Target] = [
   room(
     "Support", "Tests/Support/Library",
     ["Domain", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, collections, logging]),
+  room("PostgresSupport", "Tests/Support/PostgresSupport", ["Postgres", logging]),
   room(
     "TurnDoubles", "Tests/Support/TurnDoubles",
     ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Wire", logging]),
@@ -194,10 +195,10 @@ let testing: [Target] = [
     "TransportTests", "Tests/Shared/TransportTests",
     ["Transport", "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, logging]),
   tests(
-    "PostgresTests", "Tests/ControlPlane/PostgresTests", ["Postgres", nioCore, nioPosix, logging]),
+    "PostgresTests", "Tests/ControlPlane/PostgresTests", ["Postgres", "PostgresSupport", nioCore, nioPosix, logging]),
   tests(
     "StoreTests", "Tests/ControlPlane/StoreTests",
-    ["Store", "Postgres", "Domain", "Codecs", "Compiler", "Ledger", "Conversations", "Wire", protobuf, nioCore, nioPosix, logging]),
+    ["Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger", "Conversations", "Wire", protobuf, nioCore, nioPosix, logging]),
   tests(
     "CompilerTests", "Tests/ControlPlane/CompilerTests",
     ["Compiler", "Codecs", "Domain", "Matching"]),

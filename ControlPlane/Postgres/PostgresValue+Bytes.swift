@@ -2,11 +2,18 @@ package import Foundation
 
 /// A type that can stand in an array. `UInt8` is the exception: `[UInt8]` is `bytea`.
 package protocol PostgresArrayElement: Sendable {
+  static var postgresArrayType: UInt32 { get }
   static func encodePostgresArray(_ array: [Self]) -> PostgresParameter
   static func decodePostgresArray(_ cell: PostgresCell) throws -> [Self]
 }
 
+extension PostgresArrayElement {
+  package static var postgresArrayType: UInt32 { 0 }
+}
+
 extension Array: PostgresValue where Element: PostgresArrayElement {
+  package static var postgresType: UInt32 { Element.postgresArrayType }
+
   package var postgresParameter: PostgresParameter { Element.encodePostgresArray(self) }
 
   package static func decodePostgres(_ cell: PostgresCell?) throws -> [Element] {
@@ -16,6 +23,8 @@ extension Array: PostgresValue where Element: PostgresArrayElement {
 }
 
 extension UInt8: PostgresArrayElement {
+  package static var postgresArrayType: UInt32 { TypeOID.bytea }
+
   package static func encodePostgresArray(_ array: [UInt8]) -> PostgresParameter { .bytes(array) }
 
   /// The hex form of `bytea` (PostgreSQL manual, 8.4.1).
@@ -58,6 +67,8 @@ func hexText(_ bytes: [UInt8]) -> [UInt8] {
 }
 
 extension Data: PostgresValue {
+  package static var postgresType: UInt32 { TypeOID.bytea }
+
   package var postgresParameter: PostgresParameter { .bytes([UInt8](self)) }
 
   package static func decodePostgres(_ cell: PostgresCell?) throws -> Data {

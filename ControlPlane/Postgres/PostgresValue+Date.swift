@@ -3,6 +3,8 @@ package import Foundation
 /// `timestamptz`, to the microsecond. `Date.distantFuture` and `Date.distantPast` are `infinity` and
 /// `-infinity`.
 extension Date: PostgresValue {
+  package static var postgresType: UInt32 { TypeOID.timestamptz }
+
   package var postgresParameter: PostgresParameter {
     if self == .distantFuture { return .text("infinity", type: TypeOID.timestamptz) }
     if self == .distantPast { return .text("-infinity", type: TypeOID.timestamptz) }

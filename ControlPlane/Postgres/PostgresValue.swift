@@ -4,6 +4,8 @@
 /// `extension TenantID: PostgresValue {}`.
 package protocol PostgresValue: Sendable {
   var postgresParameter: PostgresParameter { get }
+  /// The OID that parameters of this type declare, NULLs too; 0 (the default) lets the server infer it.
+  static var postgresType: UInt32 { get }
   /// `cell` is nil for NULL. Throw `PostgresDecodingFailure` for anything that is not a `Self`.
   static func decodePostgres(_ cell: PostgresCell?) throws -> Self
 }
@@ -23,7 +25,9 @@ package struct PostgresParameter: Sendable, Equatable {
   /// The type's OID; 0 lets the server infer it from where the value stands.
   var type: UInt32
 
-  package static let null = PostgresParameter(content: .null, type: 0)
+  package static func null(type: UInt32 = 0) -> PostgresParameter {
+    PostgresParameter(content: .null, type: type)
+  }
 
   /// A value in PostgreSQL's text form. A NUL in it is refused when the statement is sent.
   package static func text(_ text: String, type: UInt32 = 0) -> PostgresParameter {
@@ -61,7 +65,13 @@ package struct PostgresDecodingFailure: Error, Sendable {
   }
 }
 
+extension PostgresValue {
+  package static var postgresType: UInt32 { 0 }
+}
+
 extension PostgresValue where Self: RawRepresentable, RawValue: PostgresValue {
+  package static var postgresType: UInt32 { RawValue.postgresType }
+
   package var postgresParameter: PostgresParameter { rawValue.postgresParameter }
 
   package static func decodePostgres(_ cell: PostgresCell?) throws -> Self {
@@ -73,7 +83,11 @@ extension PostgresValue where Self: RawRepresentable, RawValue: PostgresValue {
 }
 
 extension Optional: PostgresValue where Wrapped: PostgresValue {
-  package var postgresParameter: PostgresParameter { self?.postgresParameter ?? .null }
+  package static var postgresType: UInt32 { Wrapped.postgresType }
+
+  package var postgresParameter: PostgresParameter {
+    self?.postgresParameter ?? .null(type: Wrapped.postgresType)
+  }
 
   package static func decodePostgres(_ cell: PostgresCell?) throws -> Wrapped? {
     guard let cell else { return nil }
