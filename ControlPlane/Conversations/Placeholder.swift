@@ -1,1 +1,0 @@
-// Conversations: not begun.
