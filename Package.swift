@@ -145,7 +145,7 @@ let dataPlane: [Target] = [
   room(
     "Turn", "DataPlane/Turn",
     [
-      "Domain", "Codecs", "Subscription", "Guardrails", "Models", "Tools", "Spool", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, logging,
+      "Domain", "Codecs", "Subscription", "Guardrails", "Models", "Tools", "Spool", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, crypto, logging,
     ]),
   room(
     "Channels", "DataPlane/Channels",

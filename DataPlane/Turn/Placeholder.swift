@@ -1,1 +1,0 @@
-// Turn: not begun.

@@ -1,0 +1,44 @@
+internal import Domain
+package import Models
+package import Subscription
+package import Wire
+
+/// Lays out a prompt: what never changes first, so that vendors' prompt caches hit.
+package enum Prompt {
+  /// The compiled segments, from what all bindings share to what only one has.
+  package static func system(_ binding: ResolvedBinding) -> [PromptSegment] {
+    [
+      PromptSegment(tier: "platform", text: binding.platform.prompt),
+      PromptSegment(tier: "human", text: binding.human.prompt),
+      PromptSegment(tier: "team", text: binding.team.prompt),
+      PromptSegment(tier: "agent", text: binding.agent.prompt),
+    ].filter { !$0.text.isEmpty }
+  }
+
+  /// Earlier messages and the new input, as vendors want them: the user first, roles in turns.
+  package static func messages(
+    history: [Bindery_V1_MessageRecord], limit: Int, input: String
+  ) -> [ModelMessage] {
+    var result: [ModelMessage] = []
+    for message in history.suffix(limit) where !message.body.isEmpty {
+      switch (message.inbound, result.last) {
+      case (false, nil):
+        continue  // A reply whose question is out of reach.
+      case (true, .user(let earlier)):
+        result[result.count - 1] = .user(earlier + "\n" + message.body)
+      case (true, _):
+        result.append(.user(message.body))
+      case (false, .assistant(let earlier, _)):
+        result[result.count - 1] = .assistant(text: earlier + "\n" + message.body, calls: [])
+      case (false, _):
+        result.append(.assistant(text: message.body, calls: []))
+      }
+    }
+    if case .user(let earlier) = result.last {
+      result[result.count - 1] = .user(earlier + "\n" + input)
+    } else {
+      result.append(.user(input))
+    }
+    return result
+  }
+}
