@@ -13,8 +13,11 @@ package struct ClaimWorker: Sendable {
   private let capacity: Int32
 
   package init(
-    _ services: TurnServices, scheduler: ConversationScheduler, intake: Intake,
-    sender: any MessageSending, capacity: Int32 = 64
+    _ services: TurnServices,
+    scheduler: ConversationScheduler,
+    intake: Intake,
+    sender: any MessageSending,
+    capacity: Int32 = 64
   ) {
     self.services = services
     self.scheduler = scheduler
@@ -26,9 +29,11 @@ package struct ClaimWorker: Sendable {
   /// Keeps a claim stream open until cancelled, with pauses of 0.2 through 5 s between tries.
   package func run() async {
     let (unsent, send) = AsyncStream.makeStream(
-      of: Unsent.self, bufferingPolicy: .bufferingOldest(Int(capacity)))
+      of: Unsent.self,
+      bufferingPolicy: .bufferingOldest(Int(capacity))
+    )
     await withDiscardingTaskGroup { group in
-      for _ in 1...4 {
+      for _ in 1 ... 4 {
         group.addTask {
           for await work in unsent { await self.send(work) }
         }
@@ -50,7 +55,7 @@ package struct ClaimWorker: Sendable {
       if await intake.replayHeld() { await claim(send) }
       pauseMS = began.duration(to: .now) > .seconds(5) ? 200 : min(pauseMS * 2, 5_000)
       do {
-        try await Task.sleep(for: .milliseconds(pauseMS / 2 + Int.random(in: 0...pauseMS / 2)))
+        try await Task.sleep(for: .milliseconds(pauseMS / 2 + Int.random(in: 0 ... pauseMS / 2)))
       } catch {
         return
       }
@@ -69,7 +74,8 @@ package struct ClaimWorker: Sendable {
   }
 
   private func take(
-    _ work: Bindery_V1_ClaimResponse, _ send: AsyncStream<Unsent>.Continuation
+    _ work: Bindery_V1_ClaimResponse,
+    _ send: AsyncStream<Unsent>.Continuation
   ) async {
     guard let address = ConversationAddress(work.conversation) else {
       services.logger.error("claimed work names no conversation")
@@ -88,15 +94,24 @@ package struct ClaimWorker: Sendable {
     let configuration = services.configuration
     let outcome = await sender.send(
       OutboundMessage(
-        tenantID: address.tenantID, bindingID: address.bindingID, outboxID: outboxID,
-        channelAccount: work.outbox.channelAccount, recipient: work.outbox.recipient,
-        text: work.body, replyTo: ""),
+        tenantID: address.tenantID,
+        bindingID: address.bindingID,
+        outboxID: outboxID,
+        channelAccount: work.outbox.channelAccount,
+        recipient: work.outbox.recipient,
+        text: work.body,
+        replyTo: ""
+      ),
       gate: {
         TurnGate.read(configuration, tenant: address.tenantID, binding: address.bindingID).isOpen
-      })
+      }
+    )
     await OutboxSettling.settle(
-      outcome.applied(to: work.outbox), tenant: address.tenantID, services.conversations,
-      services.logger)
+      outcome.applied(to: work.outbox),
+      tenant: address.tenantID,
+      services.conversations,
+      services.logger
+    )
   }
 }
 

@@ -20,10 +20,15 @@ package struct ConversationAddress: Hashable, Sendable {
 
   /// Reads the wire form; nil when an id is not 16 bytes long.
   package init?(_ wire: Bindery_V1_ConversationKey) {
-    guard let tenant = TenantID(bytes: wire.tenantID), let binding = BindingID(bytes: wire.bindingID)
+    guard let tenant = TenantID(bytes: wire.tenantID),
+      let binding = BindingID(bytes: wire.bindingID)
     else { return nil }
     self.init(
-      tenantID: tenant, bindingID: binding, channel: wire.channel, externalID: wire.externalID)
+      tenantID: tenant,
+      bindingID: binding,
+      channel: wire.channel,
+      externalID: wire.externalID
+    )
   }
 
   package var wire: Bindery_V1_ConversationKey {

@@ -42,7 +42,8 @@ package final class ConversationMemory: Sendable {
 
   /// Replaces what is known by what the control plane says.
   package func learn(
-    _ address: ConversationAddress, session: Bindery_V1_SessionRecord,
+    _ address: ConversationAddress,
+    session: Bindery_V1_SessionRecord,
     history: [Bindery_V1_MessageRecord]
   ) {
     put(address, Recollection(session: session, messages: history))
@@ -50,7 +51,8 @@ package final class ConversationMemory: Sendable {
 
   /// Adds a turn's messages; those known already are passed over.
   package func add(
-    _ address: ConversationAddress, session: Bindery_V1_SessionRecord,
+    _ address: ConversationAddress,
+    session: Bindery_V1_SessionRecord,
     messages: [Bindery_V1_MessageRecord]
   ) {
     var recollection = recall(address) ?? Recollection(session: session, messages: [])

@@ -44,7 +44,8 @@ package actor ConversationScheduler {
     self.turn = turn
     limiter = Limiter(limits.turns)
     (starts, start) = AsyncStream.makeStream(
-      bufferingPolicy: .bufferingOldest(limits.conversations))
+      bufferingPolicy: .bufferingOldest(limits.conversations)
+    )
   }
 
   /// Conversations with a timer or a turn.
@@ -58,7 +59,9 @@ package actor ConversationScheduler {
   ///
   /// - Parameter input: what came in, when this node has it.
   package func schedule(
-    _ address: ConversationAddress, input: Bindery_V1_InboundMessage? = nil, dueInMS: Int64
+    _ address: ConversationAddress,
+    input: Bindery_V1_InboundMessage? = nil,
+    dueInMS: Int64
   ) {
     let dueAt = ContinuousClock.now + .milliseconds(max(0, dueInMS))
     if conversations[address] != nil {
@@ -101,7 +104,9 @@ package actor ConversationScheduler {
         if conversation.dueAt > now {
           // In short steps, so that `finish` is not held up by a distant due time.
           try await Task.sleep(
-            until: min(conversation.dueAt, now + .milliseconds(250)), clock: .continuous)
+            until: min(conversation.dueAt, now + .milliseconds(250)),
+            clock: .continuous
+          )
           continue
         }
         try await limiter.acquire()
@@ -124,7 +129,9 @@ package actor ConversationScheduler {
 
   /// Whether the conversation needs another turn, and when.
   private func goesOn(
-    _ address: ConversationAddress, after end: TurnEnd, with inputs: [Bindery_V1_InboundMessage]
+    _ address: ConversationAddress,
+    after end: TurnEnd,
+    with inputs: [Bindery_V1_InboundMessage]
   ) -> Bool {
     let isAskedAgain = conversations[address]?.isAskedAgain ?? false
     switch end.kind {

@@ -37,7 +37,9 @@ package struct Intake: Sendable {
   private let debounce: Debounce
 
   package init(
-    _ services: TurnServices, scheduler: ConversationScheduler, held: HeldInputs,
+    _ services: TurnServices,
+    scheduler: ConversationScheduler,
+    held: HeldInputs,
     debounce: Debounce
   ) {
     self.services = services
@@ -47,7 +49,8 @@ package struct Intake: Sendable {
   }
 
   package func take(
-    _ message: Bindery_V1_InboundMessage, in address: ConversationAddress
+    _ message: Bindery_V1_InboundMessage,
+    in address: ConversationAddress
   ) async -> Outcome {
     let (tenant, account, id) = (
       address.tenantID, message.channelAccount, message.providerMessageID
@@ -72,7 +75,8 @@ package struct Intake: Sendable {
   }
 
   private func accepted(
-    _ response: Bindery_V1_AcceptResponse, _ request: Bindery_V1_AcceptRequest,
+    _ response: Bindery_V1_AcceptResponse,
+    _ request: Bindery_V1_AcceptRequest,
     _ address: ConversationAddress
   ) async -> Outcome {
     switch response.disposition {
@@ -93,7 +97,8 @@ package struct Intake: Sendable {
 
   /// Without the control plane: on disk here, then answered from the cache if the binding allows it.
   private func store(
-    _ request: Bindery_V1_AcceptRequest, _ address: ConversationAddress
+    _ request: Bindery_V1_AcceptRequest,
+    _ address: ConversationAddress
   ) async -> Outcome {
     do {
       guard try await services.inbox.append(request) else { return .duplicate }
@@ -111,8 +116,10 @@ package struct Intake: Sendable {
 
   private func noteSeen(_ request: Bindery_V1_AcceptRequest, _ address: ConversationAddress) {
     services.memory.noteSeen(
-      tenant: address.tenantID, account: request.message.channelAccount,
-      message: request.message.providerMessageID)
+      tenant: address.tenantID,
+      account: request.message.channelAccount,
+      message: request.message.providerMessageID
+    )
   }
 
   /// Hands what lies in the inbox without an answer to the control plane; false while it is away.
@@ -136,7 +143,10 @@ package struct Intake: Sendable {
         held.remove(inputID)
         if response.disposition == .accepted {
           await scheduler.schedule(
-            address, input: request.message, dueInMS: response.dueInMs)
+            address,
+            input: request.message,
+            dueInMS: response.dueInMs
+          )
         }
       } catch {
         services.logger.notice("held messages have to wait", metadata: ["why": "\(error)"])

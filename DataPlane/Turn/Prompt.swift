@@ -17,7 +17,9 @@ package enum Prompt {
 
   /// Earlier messages and the new input, as vendors want them: the user first, roles in turns.
   package static func messages(
-    history: [Bindery_V1_MessageRecord], limit: Int, input: String
+    history: [Bindery_V1_MessageRecord],
+    limit: Int,
+    input: String
   ) -> [ModelMessage] {
     var result: [ModelMessage] = []
     for message in history.suffix(limit) where !message.body.isEmpty {

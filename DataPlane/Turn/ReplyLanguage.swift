@@ -49,15 +49,15 @@ package enum ReplyLanguage {
 
   private static func language(of scalar: Unicode.Scalar) -> String? {
     switch scalar.value {
-    case 0x0900...0x097F: "hi"
-    case 0x0980...0x09FF: "bn"
-    case 0x0A00...0x0A7F: "pa"
-    case 0x0A80...0x0AFF: "gu"
-    case 0x0B00...0x0B7F: "or"
-    case 0x0B80...0x0BFF: "ta"
-    case 0x0C00...0x0C7F: "te"
-    case 0x0C80...0x0CFF: "kn"
-    case 0x0D00...0x0D7F: "ml"
+    case 0x0900 ... 0x097F: "hi"
+    case 0x0980 ... 0x09FF: "bn"
+    case 0x0A00 ... 0x0A7F: "pa"
+    case 0x0A80 ... 0x0AFF: "gu"
+    case 0x0B00 ... 0x0B7F: "or"
+    case 0x0B80 ... 0x0BFF: "ta"
+    case 0x0C00 ... 0x0C7F: "te"
+    case 0x0C80 ... 0x0CFF: "kn"
+    case 0x0D00 ... 0x0D7F: "ml"
     default: nil
     }
   }

@@ -16,7 +16,8 @@ extension Run {
     } catch let failure as ConversationFailure where failure.code == .refused {
       services.logger.error(
         "the control plane refused to begin a turn",
-        metadata: ["turn": "\(plan.turnID)", "why": "\(failure)"])
+        metadata: ["turn": "\(plan.turnID)", "why": "\(failure)"]
+      )
       return .unknown
     } catch {
       return await openDegraded()
@@ -24,7 +25,8 @@ extension Run {
   }
 
   private mutating func opened(
-    _ response: Bindery_V1_BeginTurnResponse, asked: ContinuousClock.Instant
+    _ response: Bindery_V1_BeginTurnResponse,
+    asked: ContinuousClock.Instant
   ) async -> TurnOpening {
     switch response.disposition {
     case .leased: break
@@ -40,14 +42,25 @@ extension Run {
     let inputs = response.inputs.filter { !services.memory.isAnswered($0.inputID) }
     guard !inputs.isEmpty else { return .nothingDue }
     services.memory.learn(
-      plan.address, session: response.session, history: response.history)
+      plan.address,
+      session: response.session,
+      history: response.history
+    )
     lease = SessionLease(
-      address: plan.address, epoch: response.epoch, lengthMS: plan.limits.leaseMS,
-      renewedAt: asked)
+      address: plan.address,
+      epoch: response.epoch,
+      lengthMS: plan.limits.leaseMS,
+      renewedAt: asked
+    )
     let ground = TurnGround(
-      epoch: response.epoch, turnID: TurnID(bytes: response.turnID) ?? plan.turnID,
-      session: response.session, inputs: inputs, history: response.history,
-      journal: response.journal, isDegraded: false)
+      epoch: response.epoch,
+      turnID: TurnID(bytes: response.turnID) ?? plan.turnID,
+      session: response.session,
+      inputs: inputs,
+      history: response.history,
+      journal: response.journal,
+      isDegraded: false
+    )
     await begin(ground)
     return .ground(ground)
   }
@@ -70,14 +83,21 @@ extension Run {
       history = known.messages.filter { !new.contains($0.messageID) }
     }
     let ground = TurnGround(
-      epoch: 0, turnID: plan.turnID, session: session, inputs: inputs, history: history,
-      journal: [], isDegraded: true)
+      epoch: 0,
+      turnID: plan.turnID,
+      session: session,
+      inputs: inputs,
+      history: history,
+      journal: [],
+      isDegraded: true
+    )
     await begin(ground)
     return .ground(ground)
   }
 
   private func provisionalSession(
-    _ inputs: [Bindery_V1_InboundMessage], now: Int64
+    _ inputs: [Bindery_V1_InboundMessage],
+    now: Int64
   ) -> Bindery_V1_SessionRecord {
     var session = Bindery_V1_SessionRecord()
     session.sessionID = plan.newSessionID.data
@@ -97,9 +117,13 @@ extension Run {
     let language = ReplyLanguage.choose(
       locale: ground.session.locale.isEmpty ? plan.locale : ground.session.locale,
       text: ground.inputs.map(\.body).joined(separator: "\n"),
-      languages: plan.binding.human.languages)
+      languages: plan.binding.human.languages
+    )
     guards = services.guards.guards(
-      for: plan.binding, channel: plan.address.channel, language: language)
+      for: plan.binding,
+      channel: plan.address.channel,
+      language: language
+    )
     streamer = Self.streamer(guards, delivery)
     if case .stream(let stream) = delivery { await stream.typing() }
   }

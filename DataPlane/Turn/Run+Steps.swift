@@ -25,12 +25,17 @@ extension Run {
     switch report.result {
     case .answered(let answer):
       return .event(
-        .modelAnswered(answer, attempts: report.attempts, released: streamer.released))
+        .modelAnswered(answer, attempts: report.attempts, released: streamer.released)
+      )
     case .failed(let afterOutput):
       streamer.forgetCall()
       return .event(
         .modelFailed(
-          afterOutput: afterOutput, attempts: report.attempts, released: streamer.released))
+          afterOutput: afterOutput,
+          attempts: report.attempts,
+          released: streamer.released
+        )
+      )
     case .cancelled:
       let cause: TurnInterruption = Task.isCancelled ? .stopped : .gateClosed
       return .interrupted(cause, attempts: report.attempts)
@@ -42,8 +47,12 @@ extension Run {
     let (outcome, isLost) = await underLease { () -> ToolOutcome? in
       do {
         return try await services.tools.run(
-          call, of: plan.binding.agent.tools, tenant: plan.address.tenantID,
-          tenantSlug: plan.binding.binding.tenantSlug, idempotencyKey: key)
+          call,
+          of: plan.binding.agent.tools,
+          tenant: plan.address.tenantID,
+          tenantSlug: plan.binding.binding.tenantSlug,
+          idempotencyKey: key
+        )
       } catch {
         return nil  // Cancelled: the only error there is.
       }
@@ -121,7 +130,8 @@ extension Run {
     } catch {
       services.logger.error(
         "a turn's record could not be stored",
-        metadata: ["turn": "\(plan.turnID)", "why": "\(error)"])
+        metadata: ["turn": "\(plan.turnID)", "why": "\(error)"]
+      )
       return .appendFailed
     }
   }
@@ -135,14 +145,16 @@ extension Run {
         try await services.inbox.settle(Array(input.inputID))
       } catch {
         services.logger.error(
-          "the inbox could not note an answered input", metadata: ["why": "\(error)"])
+          "the inbox could not note an answered input",
+          metadata: ["why": "\(error)"]
+        )
       }
     }
   }
 
   /// Commits; once more when the answer does not come, because a repeat is answered as such.
   mutating func commit(_ request: Bindery_V1_CommitTurnRequest) async -> TurnEvent {
-    for attempt in 1...2 {
+    for attempt in 1 ... 2 {
       do {
         let response = try await services.conversations.commitTurn(request)
         if let sequence { await services.spool.markCommitted(sequence) }
@@ -150,12 +162,14 @@ extension Run {
       } catch let failure as ConversationFailure where failure.code == .refused {
         services.logger.error(
           "the control plane refused a commit",
-          metadata: ["turn": "\(plan.turnID)", "why": "\(failure)"])
+          metadata: ["turn": "\(plan.turnID)", "why": "\(failure)"]
+        )
         return .commitUnavailable
       } catch {
         services.logger.notice(
           "no answer to a commit",
-          metadata: ["turn": "\(plan.turnID)", "attempt": "\(attempt)", "why": "\(error)"])
+          metadata: ["turn": "\(plan.turnID)", "attempt": "\(attempt)", "why": "\(error)"]
+        )
         if Task.isCancelled { break }
       }
     }
@@ -172,7 +186,11 @@ extension Run {
 
   func settle(_ outbox: Bindery_V1_OutboxRecord) async {
     await OutboxSettling.settle(
-      outbox, tenant: plan.address.tenantID, services.conversations, services.logger)
+      outbox,
+      tenant: plan.address.tenantID,
+      services.conversations,
+      services.logger
+    )
   }
 }
 
@@ -186,18 +204,22 @@ private enum LeasedPart<Value: Sendable>: Sendable {
 enum OutboxSettling {
   /// Tries three times; a settle that never arrives leaves the row for `Claim`'s status echo.
   static func settle(
-    _ outbox: Bindery_V1_OutboxRecord, tenant: TenantID, _ conversations: any ConversationCalls,
+    _ outbox: Bindery_V1_OutboxRecord,
+    tenant: TenantID,
+    _ conversations: any ConversationCalls,
     _ logger: Logger
   ) async {
     var request = Bindery_V1_SettleOutboxRequest()
     request.tenantID = tenant.data
     request.outbox = outbox
-    for attempt in 1...3 {
+    for attempt in 1 ... 3 {
       do {
         return try await conversations.settleOutbox(request)
       } catch {
         logger.notice(
-          "a send could not be settled", metadata: ["attempt": "\(attempt)", "why": "\(error)"])
+          "a send could not be settled",
+          metadata: ["attempt": "\(attempt)", "why": "\(error)"]
+        )
       }
       do {
         try await Task.sleep(for: .milliseconds(100 * attempt))

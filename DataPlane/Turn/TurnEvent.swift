@@ -80,8 +80,13 @@ package struct OutboundMessage: Hashable, Sendable {
   package var replyTo: String
 
   package init(
-    tenantID: TenantID, bindingID: BindingID, outboxID: OutboxID, channelAccount: String,
-    recipient: String, text: String, replyTo: String
+    tenantID: TenantID,
+    bindingID: BindingID,
+    outboxID: OutboxID,
+    channelAccount: String,
+    recipient: String,
+    text: String,
+    replyTo: String
   ) {
     self.tenantID = tenantID
     self.bindingID = bindingID
@@ -149,8 +154,13 @@ package struct TurnEnd: Hashable, Sendable {
   package var nextDueInMS: Int64?
 
   package init(
-    kind: Kind, text: String? = nil, messageID: MessageID? = nil, sessionID: SessionID? = nil,
-    isInterrupted: Bool = false, isDegraded: Bool = false, nextDueInMS: Int64? = nil
+    kind: Kind,
+    text: String? = nil,
+    messageID: MessageID? = nil,
+    sessionID: SessionID? = nil,
+    isInterrupted: Bool = false,
+    isDegraded: Bool = false,
+    nextDueInMS: Int64? = nil
   ) {
     self.kind = kind
     self.text = text

@@ -17,7 +17,9 @@ package enum TurnGate: Hashable, Sendable {
 
   /// The gate of a binding, both of its tenant's switch and its own.
   package static func read(
-    _ configuration: any ConfigurationReading, tenant: TenantID, binding: BindingID
+    _ configuration: any ConfigurationReading,
+    tenant: TenantID,
+    binding: BindingID
   ) -> TurnGate {
     switch configuration.gate(tenant) {
     case .closed: .closed

@@ -37,7 +37,8 @@ package struct TurnJournal: Sendable {
         else { continue }
         earlier[place.tool]?[place.index] = .finished(
           content: payload["content"]?.stringValue ?? "",
-          isError: payload["is_error"]?.boolValue ?? false)
+          isError: payload["is_error"]?.boolValue ?? false
+        )
       default: continue
       }
     }
@@ -59,18 +60,23 @@ package struct TurnJournal: Sendable {
   }
 
   package mutating func finished(
-    _ call: ModelToolCall, startedStep: Int32, content: String, isError: Bool
+    _ call: ModelToolCall,
+    startedStep: Int32,
+    content: String,
+    isError: Bool
   ) -> Bindery_V1_JournalEntry {
     entry(
       Self.finishedKind,
       [
         "tool": .string(call.name), "started_step": .int(Int64(startedStep)),
         "content": .string(content), "is_error": .bool(isError),
-      ])
+      ]
+    )
   }
 
   private mutating func entry(
-    _ kind: String, _ payload: [String: JSONValue]
+    _ kind: String,
+    _ payload: [String: JSONValue]
   ) -> Bindery_V1_JournalEntry {
     var entry = Bindery_V1_JournalEntry()
     entry.step = nextStep

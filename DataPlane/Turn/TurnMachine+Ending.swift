@@ -6,7 +6,10 @@ internal import Wire
 extension TurnMachine {
   /// Makes the record of a reply and sends it to the disk.
   mutating func conclude(
-    _ kind: TurnEnd.Kind, text: String, gate: TurnGate, now: Int64
+    _ kind: TurnEnd.Kind,
+    text: String,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     guard let ground else { return outOfOrder(now) }
     guard gate.isOpen else { return giveUp(.held, outcome: .held, now: now) }
@@ -18,9 +21,13 @@ extension TurnMachine {
       }
     let isInterrupted = kind != .replied && !released.isEmpty
     var reply = Reply(
-      kind: kind, text: text, messageID: MessageID(mint()), outboxID: OutboxID(mint()),
+      kind: kind,
+      text: text,
+      messageID: MessageID(mint()),
+      outboxID: OutboxID(mint()),
       isInterrupted: isInterrupted,
-      record: plan.record(ground: ground, rows: rows, outcome: outcome, atMS: now))
+      record: plan.record(ground: ground, rows: rows, outcome: outcome, atMS: now)
+    )
     var message = Bindery_V1_MessageRecord()
     message.messageID = reply.messageID.data
     message.body = text
@@ -70,7 +77,10 @@ extension TurnMachine {
   }
 
   private mutating func committed(
-    _ reply: Reply, _ response: Bindery_V1_CommitTurnResponse, gate: TurnGate, now: Int64
+    _ reply: Reply,
+    _ response: Bindery_V1_CommitTurnResponse,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     var reply = reply
     reply.nextDueInMS = response.nextDueInMs >= 0 ? response.nextDueInMs : nil
@@ -92,10 +102,15 @@ extension TurnMachine {
     state = .sending(reply)
     return .send(
       OutboundMessage(
-        tenantID: plan.address.tenantID, bindingID: plan.address.bindingID,
-        outboxID: reply.outboxID, channelAccount: account,
-        recipient: plan.address.externalID, text: reply.text,
-        replyTo: ground.inputs.last?.providerMessageID ?? ""))
+        tenantID: plan.address.tenantID,
+        bindingID: plan.address.bindingID,
+        outboxID: reply.outboxID,
+        channelAccount: account,
+        recipient: plan.address.externalID,
+        text: reply.text,
+        replyTo: ground.inputs.last?.providerMessageID ?? ""
+      )
+    )
   }
 
   private mutating func sent(_ reply: Reply, _ outcome: SendOutcome, now: Int64) -> TurnAction {
@@ -131,7 +146,8 @@ extension TurnMachine {
   }
 
   private func outboxRow(
-    _ reply: Reply, state: Bindery_V1_OutboxState
+    _ reply: Reply,
+    state: Bindery_V1_OutboxState
   ) -> Bindery_V1_OutboxRecord {
     var row = Bindery_V1_OutboxRecord()
     row.outboxID = reply.outboxID.data
@@ -144,7 +160,9 @@ extension TurnMachine {
 
   /// A bundle of the same turn with nothing but where its send stands.
   private func outboxRecord(
-    _ reply: Reply, state: Bindery_V1_OutboxState, now: Int64
+    _ reply: Reply,
+    state: Bindery_V1_OutboxState,
+    now: Int64
   ) -> Bindery_V1_TurnRecord {
     var record = reply.record
     record.messages = []
@@ -159,7 +177,9 @@ extension TurnMachine {
   }
 
   private func metadata(
-    _ ground: TurnGround, outcome: TurnEnd.Kind, isInterrupted: Bool
+    _ ground: TurnGround,
+    outcome: TurnEnd.Kind,
+    isInterrupted: Bool
   ) -> String {
     var metadata: [String: JSONValue] = ["turn_id": .string(ground.turnID.description)]
     if ground.isDegraded { metadata["degraded"] = true }
@@ -170,13 +190,18 @@ extension TurnMachine {
   }
 
   private func end(
-    _ reply: Reply, as kind: TurnEnd.Kind? = nil, isStored: Bool = true
+    _ reply: Reply,
+    as kind: TurnEnd.Kind? = nil,
+    isStored: Bool = true
   ) -> TurnEnd {
     TurnEnd(
-      kind: kind ?? reply.kind, text: isStored ? reply.text : nil,
+      kind: kind ?? reply.kind,
+      text: isStored ? reply.text : nil,
       messageID: isStored ? reply.messageID : nil,
       sessionID: ground.flatMap { SessionID(bytes: $0.session.sessionID) },
-      isInterrupted: reply.isInterrupted, isDegraded: ground?.isDegraded ?? false,
-      nextDueInMS: reply.nextDueInMS)
+      isInterrupted: reply.isInterrupted,
+      isDegraded: ground?.isDegraded ?? false,
+      nextDueInMS: reply.nextDueInMS
+    )
   }
 }

@@ -48,11 +48,13 @@ extension TurnMachine {
       let withheld = outcome.blocked != nil
       let content = withheld ? "The result was withheld by a rule." : outcome.text
       results.append(
-        ModelToolResult(id: call.id, content: content, isError: isError || withheld))
+        ModelToolResult(id: call.id, content: content, isError: isError || withheld)
+      )
       guard let step else { return nextTool(gate: gate, now: now) }
       state = .journalingFinish
       return .journal(
-        journal.finished(call, startedStep: step, content: content, isError: isError || withheld))
+        journal.finished(call, startedStep: step, content: content, isError: isError || withheld)
+      )
 
     case (.journalingFinish, .journaled(true)), (.journalingFinish, .journalUnavailable):
       return nextTool(gate: gate, now: now)
@@ -61,7 +63,9 @@ extension TurnMachine {
   }
 
   private mutating func decide(
-    _ call: ModelToolCall, gate: TurnGate, now: Int64
+    _ call: ModelToolCall,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     guard let spec = plan.binding.agent.tools.first(where: { $0.name == call.name }) else {
       return run(call, startedStep: nil, gate: gate, now: now)  // The runner names the mistake.
@@ -88,22 +92,34 @@ extension TurnMachine {
   }
 
   private mutating func run(
-    _ call: ModelToolCall, startedStep: Int32?, gate: TurnGate, now: Int64
+    _ call: ModelToolCall,
+    startedStep: Int32?,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     guard gate.isOpen else { return giveUp(.held, outcome: .held, now: now) }
     state = .runningTool(call, startedStep: startedStep)
     return .runTool(
       ToolInvocation(name: call.name, argumentsJSON: call.argumentsJSON),
-      idempotencyKey: idempotencyKey(call))
+      idempotencyKey: idempotencyKey(call)
+    )
   }
 
   /// A result that needs no endpoint.
   private mutating func answer(
-    _ call: ModelToolCall, with refusal: ToolRefusal, gate: TurnGate, now: Int64
+    _ call: ModelToolCall,
+    with refusal: ToolRefusal,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     let outcome = ToolOutcome(
-      content: refusal.content, isError: true, recordedArgumentsJSON: "{}",
-      recordedResultJSON: "", error: refusal.rawValue, latencyMS: 0)
+      content: refusal.content,
+      isError: true,
+      recordedArgumentsJSON: "{}",
+      recordedResultJSON: "",
+      error: refusal.rawValue,
+      latencyMS: 0
+    )
     rows.add(tool: call.name, outcome: outcome, messageID: messageID, atMS: now, mint: mint)
     results.append(ModelToolResult(id: call.id, content: refusal.content, isError: true))
     return nextTool(gate: gate, now: now)
@@ -115,7 +131,8 @@ extension TurnMachine {
     var hash = SHA256()
     hash.update(data: Data("\(turn)\0\(toolRounds)\0\(call.name)\0\(call.argumentsJSON)".utf8))
     let digest = hash.finalize().prefix(16)
-    return "\(turn)-" + digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
+    return "\(turn)-"
+      + digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
       .joined()
   }
 

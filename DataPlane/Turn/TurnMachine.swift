@@ -83,7 +83,9 @@ package struct TurnMachine: Sendable {
 
   /// Takes the answer to the last action and says what to do next.
   package mutating func handle(
-    _ event: TurnEvent, gate: TurnGate, atMS now: Int64
+    _ event: TurnEvent,
+    gate: TurnGate,
+    atMS now: Int64
   ) -> TurnAction {
     switch (state, event) {
     case (.received, .started): start(gate)
@@ -107,7 +109,9 @@ package struct TurnMachine: Sendable {
 
   /// Stops a turn in the middle of a long step; records what was spent.
   package mutating func interrupt(
-    _ cause: TurnInterruption, attempts: [Bindery_V1_ModelCallRecord], released: String,
+    _ cause: TurnInterruption,
+    attempts: [Bindery_V1_ModelCallRecord],
+    released: String,
     atMS now: Int64
   ) -> TurnAction {
     guard !isDone else { return outOfOrder(now) }
@@ -139,8 +143,10 @@ package struct TurnMachine: Sendable {
       journal = TurnJournal(ground.journal)
       let text = ground.inputs.map(\.body).joined(separator: "\n")
       language = ReplyLanguage.choose(
-        locale: ground.session.locale.isEmpty ? plan.locale : ground.session.locale, text: text,
-        languages: plan.binding.human.languages)
+        locale: ground.session.locale.isEmpty ? plan.locale : ground.session.locale,
+        text: text,
+        languages: plan.binding.human.languages
+      )
       guard gate.isOpen else { return giveUp(.held, outcome: .held, now: 0) }
       state = .guardingInput
       return .guardText(text, stage: .input)
@@ -158,7 +164,9 @@ package struct TurnMachine: Sendable {
   }
 
   private mutating func inputGuarded(
-    _ outcome: GuardrailOutcome, gate: TurnGate, now: Int64
+    _ outcome: GuardrailOutcome,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     guard let ground else { return outOfOrder(now) }
     rows.add(outcome, outboundBlocked: true, atMS: now, mint: mint)
@@ -166,7 +174,10 @@ package struct TurnMachine: Sendable {
       return conclude(.blocked, text: blockText(blocked), gate: gate, now: now)
     }
     messages = Prompt.messages(
-      history: ground.history, limit: Int(plan.limits.history), input: outcome.text)
+      history: ground.history,
+      limit: Int(plan.limits.history),
+      input: outcome.text
+    )
     return callModel(gate: gate, now: now)
   }
 
@@ -178,14 +189,22 @@ package struct TurnMachine: Sendable {
     state = .awaitingModel
     return .callModel(
       ModelRequest(
-        model: agent.modelRoutes.default, system: Prompt.system(plan.binding), messages: messages,
-        tools: agent.tools, toolsAllowed: toolRounds < agent.maxToolIterations,
-        maxTokens: agent.modelRoutes.maxTokens))
+        model: agent.modelRoutes.default,
+        system: Prompt.system(plan.binding),
+        messages: messages,
+        tools: agent.tools,
+        toolsAllowed: toolRounds < agent.maxToolIterations,
+        maxTokens: agent.modelRoutes.maxTokens
+      )
+    )
   }
 
   private mutating func modelAnswered(
-    _ answer: ModelAnswer, _ attempts: [Bindery_V1_ModelCallRecord], _ released: String,
-    gate: TurnGate, now: Int64
+    _ answer: ModelAnswer,
+    _ attempts: [Bindery_V1_ModelCallRecord],
+    _ released: String,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     rows.add(attempts)
     self.released = released
@@ -203,8 +222,11 @@ package struct TurnMachine: Sendable {
   }
 
   private mutating func modelFailed(
-    _ afterOutput: Bool, _ attempts: [Bindery_V1_ModelCallRecord], _ released: String,
-    gate: TurnGate, now: Int64
+    _ afterOutput: Bool,
+    _ attempts: [Bindery_V1_ModelCallRecord],
+    _ released: String,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     rows.add(attempts)
     self.released = released
@@ -217,7 +239,10 @@ package struct TurnMachine: Sendable {
   }
 
   private mutating func outputGuarded(
-    _ outcome: GuardrailOutcome, _ released: String, gate: TurnGate, now: Int64
+    _ outcome: GuardrailOutcome,
+    _ released: String,
+    gate: TurnGate,
+    now: Int64
   ) -> TurnAction {
     self.released = released
     rows.add(outcome, outboundBlocked: true, atMS: now, mint: mint)
@@ -253,7 +278,9 @@ package struct TurnMachine: Sendable {
 
   /// Ends without a reply; what was spent is recorded all the same.
   mutating func giveUp(
-    _ kind: TurnEnd.Kind, outcome: Bindery_V1_TurnOutcome, now: Int64
+    _ kind: TurnEnd.Kind,
+    outcome: Bindery_V1_TurnOutcome,
+    now: Int64
   ) -> TurnAction {
     var end = TurnEnd(kind: kind, isInterrupted: !released.isEmpty)
     guard let ground else { return finish(end) }

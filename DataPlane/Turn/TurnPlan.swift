@@ -33,9 +33,16 @@ package struct TurnPlan: Sendable {
   }
 
   package init(
-    address: ConversationAddress, binding: ResolvedBinding, revision: Revision, nodeID: String,
-    channelAccount: String, turnID: TurnID, newSessionID: SessionID,
-    message: Bindery_V1_InboundMessage?, locale: String, limits: Limits = Limits()
+    address: ConversationAddress,
+    binding: ResolvedBinding,
+    revision: Revision,
+    nodeID: String,
+    channelAccount: String,
+    turnID: TurnID,
+    newSessionID: SessionID,
+    message: Bindery_V1_InboundMessage?,
+    locale: String,
+    limits: Limits = Limits()
   ) {
     self.address = address
     self.binding = binding
@@ -82,9 +89,13 @@ package struct TurnGround: Sendable {
   package var isDegraded: Bool
 
   package init(
-    epoch: Int64, turnID: TurnID, session: Bindery_V1_SessionRecord,
-    inputs: [Bindery_V1_InboundMessage], history: [Bindery_V1_MessageRecord],
-    journal: [Bindery_V1_JournalEntry], isDegraded: Bool
+    epoch: Int64,
+    turnID: TurnID,
+    session: Bindery_V1_SessionRecord,
+    inputs: [Bindery_V1_InboundMessage],
+    history: [Bindery_V1_MessageRecord],
+    journal: [Bindery_V1_JournalEntry],
+    isDegraded: Bool
   ) {
     self.epoch = epoch
     self.turnID = turnID

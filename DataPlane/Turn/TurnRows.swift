@@ -20,7 +20,10 @@ package struct TurnRows: Sendable {
   }
 
   package mutating func add(
-    _ outcome: GuardrailOutcome, outboundBlocked: Bool, atMS now: Int64, mint: () -> UUID
+    _ outcome: GuardrailOutcome,
+    outboundBlocked: Bool,
+    atMS now: Int64,
+    mint: () -> UUID
   ) {
     for violation in outcome.violations {
       var row = Bindery_V1_ViolationRecord()
@@ -43,7 +46,11 @@ package struct TurnRows: Sendable {
   }
 
   package mutating func add(
-    tool name: String, outcome: ToolOutcome, messageID: Data, atMS now: Int64, mint: () -> UUID
+    tool name: String,
+    outcome: ToolOutcome,
+    messageID: Data,
+    atMS now: Int64,
+    mint: () -> UUID
   ) {
     var row = Bindery_V1_ToolCallRecord()
     row.callID = CallID(mint()).data
@@ -75,7 +82,10 @@ enum RowJSON {
 extension TurnPlan {
   /// A bundle with everything but rows.
   func record(
-    ground: TurnGround, rows: TurnRows, outcome: Bindery_V1_TurnOutcome, atMS now: Int64
+    ground: TurnGround,
+    rows: TurnRows,
+    outcome: Bindery_V1_TurnOutcome,
+    atMS now: Int64
   ) -> Bindery_V1_TurnRecord {
     var record = Bindery_V1_TurnRecord()
     record.turnID = ground.turnID.data

@@ -19,7 +19,9 @@ package struct TurnRunner: Sendable {
   /// - Parameter known: inputs of the conversation that this node holds, to answer from without the
   ///   control plane.
   package func run(
-    _ plan: TurnPlan, known: [Bindery_V1_InboundMessage], delivery: ReplyDelivery
+    _ plan: TurnPlan,
+    known: [Bindery_V1_InboundMessage],
+    delivery: ReplyDelivery
   ) async -> TurnEnd {
     var run = Run(plan: plan, known: known, delivery: delivery, services: services)
     return await run.toEnd()
@@ -27,8 +29,10 @@ package struct TurnRunner: Sendable {
 
   /// A plan pinned to the newest configuration; nil when the binding is unknown here.
   package func plan(
-    _ address: ConversationAddress, channelAccount: String = "",
-    message: Bindery_V1_InboundMessage? = nil, locale: String = "",
+    _ address: ConversationAddress,
+    channelAccount: String = "",
+    message: Bindery_V1_InboundMessage? = nil,
+    locale: String = "",
     limits: TurnPlan.Limits = TurnPlan.Limits()
   ) -> TurnPlan? {
     let snapshot = services.configuration.snapshot
@@ -36,9 +40,17 @@ package struct TurnRunner: Sendable {
       binding.binding.tenantID == address.tenantID
     else { return nil }
     return TurnPlan(
-      address: address, binding: binding, revision: snapshot.revision, nodeID: services.nodeID,
-      channelAccount: channelAccount, turnID: TurnID(services.mint()),
-      newSessionID: SessionID(services.mint()), message: message, locale: locale, limits: limits)
+      address: address,
+      binding: binding,
+      revision: snapshot.revision,
+      nodeID: services.nodeID,
+      channelAccount: channelAccount,
+      turnID: TurnID(services.mint()),
+      newSessionID: SessionID(services.mint()),
+      message: message,
+      locale: locale,
+      limits: limits
+    )
   }
 }
 
@@ -57,7 +69,9 @@ struct Run {
   var sequence: UInt64?
 
   init(
-    plan: TurnPlan, known: [Bindery_V1_InboundMessage], delivery: ReplyDelivery,
+    plan: TurnPlan,
+    known: [Bindery_V1_InboundMessage],
+    delivery: ReplyDelivery,
     services: TurnServices
   ) {
     self.plan = plan
@@ -66,7 +80,10 @@ struct Run {
     self.services = services
     machine = TurnMachine(plan: plan, mint: services.mint)
     guards = services.guards.guards(
-      for: plan.binding, channel: plan.address.channel, language: plan.locale)
+      for: plan.binding,
+      channel: plan.address.channel,
+      language: plan.locale
+    )
     streamer = Self.streamer(guards, delivery)
   }
 
@@ -79,7 +96,10 @@ struct Run {
 
   var gate: TurnGate {
     TurnGate.read(
-      services.configuration, tenant: plan.address.tenantID, binding: plan.address.bindingID)
+      services.configuration,
+      tenant: plan.address.tenantID,
+      binding: plan.address.bindingID
+    )
   }
 
   mutating func toEnd() async -> TurnEnd {
@@ -94,7 +114,11 @@ struct Run {
         action = machine.handle(event, gate: gate, atMS: services.nowMS())
       case .interrupted(let cause, let attempts):
         action = machine.interrupt(
-          cause, attempts: attempts, released: streamer.released, atMS: services.nowMS())
+          cause,
+          attempts: attempts,
+          released: streamer.released,
+          atMS: services.nowMS()
+        )
       }
     }
   }
@@ -148,7 +172,8 @@ struct Run {
       metadata: [
         "turn": "\(plan.turnID)", "binding": "\(plan.address.bindingID)",
         "end": "\(end.kind.name)", "degraded": "\(end.isDegraded)",
-      ])
+      ]
+    )
   }
 }
 

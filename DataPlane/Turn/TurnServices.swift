@@ -27,10 +27,17 @@ package struct TurnServices: Sendable {
   package var mint: @Sendable () -> UUID
 
   package init(
-    nodeID: String, configuration: any ConfigurationReading,
-    conversations: any ConversationCalls, spool: any Spooling, inbox: any Inboxing,
-    models: any ModelCalling, tools: any ToolRunning, guards: any GuardsMaking,
-    memory: ConversationMemory, logger: Logger, nowMS: @escaping @Sendable () -> Int64,
+    nodeID: String,
+    configuration: any ConfigurationReading,
+    conversations: any ConversationCalls,
+    spool: any Spooling,
+    inbox: any Inboxing,
+    models: any ModelCalling,
+    tools: any ToolRunning,
+    guards: any GuardsMaking,
+    memory: ConversationMemory,
+    logger: Logger,
+    nowMS: @escaping @Sendable () -> Int64,
     mint: @escaping @Sendable () -> UUID
   ) {
     self.nodeID = nodeID
@@ -54,7 +61,8 @@ package protocol ModelCalling: Sendable {
   ///
   /// - Parameter onText: gets each piece of text; when it throws, the call ends as `cancelled`.
   func call(
-    _ request: ModelRequest, for binding: ResolvedBinding,
+    _ request: ModelRequest,
+    for binding: ResolvedBinding,
     onText: @Sendable (String) async throws -> Void
   ) async -> ModelCallReport
 }
@@ -107,7 +115,8 @@ package protocol ReplyStream: Sendable {
 package protocol MessageSending: Sendable {
   /// - Parameter gate: asked before every attempt; the send is `held` when it is closed.
   func send(
-    _ message: OutboundMessage, gate: @Sendable () -> Bool
+    _ message: OutboundMessage,
+    gate: @Sendable () -> Bool
   ) async -> SendOutcome
 }
 

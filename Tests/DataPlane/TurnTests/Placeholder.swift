@@ -1,1 +1,0 @@
-// TurnTests: not begun.

@@ -1,1 +1,0 @@
-// TurnDoubles: not begun.
