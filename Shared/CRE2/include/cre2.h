@@ -2,10 +2,19 @@
 #ifndef BINDERY_CRE2_H
 #define BINDERY_CRE2_H
 #include <stddef.h>
+#include <stdbool.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
 typedef struct cre2_pattern cre2_pattern;
+
+// Compiles UTF-8 text; NULL with a message of at most `capacity` bytes in `message` when it can't be.
+cre2_pattern *cre2_compile(const char *text, size_t length, bool ignore_case, long max_memory,
+                           char *message, size_t capacity);
+void cre2_free(cre2_pattern *pattern);
+// Finds the leftmost match at or after `from`; its bounds go to `start` and `end`.
+bool cre2_find(const cre2_pattern *pattern, const char *text, size_t length, size_t from,
+               size_t *start, size_t *end);
 #ifdef __cplusplus
 }
 #endif

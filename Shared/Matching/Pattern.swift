@@ -1,0 +1,88 @@
+internal import CRE2
+
+/// A pattern that can't be used.
+package struct PatternError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// True for constructs that no linear-time engine has: backreferences and look-around.
+  package let isUnsafe: Bool
+  package let message: String
+  package var description: String { message }
+}
+
+/// A regular expression in RE2's syntax, matched in time linear in the text
+/// (https://github.com/google/re2/wiki/Syntax).
+///
+/// Offsets are UTF-8 bytes. Immutable once made, and matched from any thread at once.
+package final class Pattern: Sendable {
+  package let source: String
+  // RE2 objects are thread-safe for matching ("re2.h"); this class alone owns and frees it.
+  private nonisolated(unsafe) let raw: OpaquePointer
+
+  /// - Throws: `PatternError`.
+  package init(_ source: String, ignoringCase: Bool = false) throws(PatternError) {
+    guard source.utf8.count <= 4096 else {
+      throw PatternError(isUnsafe: false, message: "the pattern is longer than 4,096 bytes")
+    }
+    var message = [CChar](repeating: 0, count: 256)
+    var text = source
+    let raw = text.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) {
+        cre2_compile($0.baseAddress, $0.count, ignoringCase, 8 << 20, &message, message.count)
+      }
+    }
+    guard let raw else {
+      let reason = String(
+        decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      throw PatternError(isUnsafe: Self.usesUnsafeConstruct(source), message: reason)
+    }
+    self.source = source
+    self.raw = raw
+  }
+
+  deinit { cre2_free(raw) }
+
+  private static func usesUnsafeConstruct(_ source: String) -> Bool {
+    for construct in ["(?=", "(?!", "(?<=", "(?<!"] where source.contains(construct) { return true }
+    var isEscaped = false
+    for character in source {
+      if isEscaped, ("1"..."9").contains(character) { return true }
+      isEscaped = character == "\\" && !isEscaped
+    }
+    return false
+  }
+
+  /// The leftmost match at or after `start`.
+  package func firstMatch(in text: UnsafeRawBufferPointer, from start: Int = 0) -> Range<Int>? {
+    guard start <= text.count else { return nil }
+    var (lower, upper) = (0, 0)
+    let base = text.baseAddress?.assumingMemoryBound(to: CChar.self)
+    let isFound = cre2_find(raw, base, text.count, start, &lower, &upper)
+    return isFound ? lower..<upper : nil
+  }
+
+  /// All matches, leftmost first and without overlap; empty ones are left out.
+  package func matches(in text: String) -> [Range<Int>] {
+    var text = text
+    return text.withUTF8 { utf8 in
+      let bytes = UnsafeRawBufferPointer(utf8)
+      var matches: [Range<Int>] = []
+      var start = 0
+      while let match = firstMatch(in: bytes, from: start) {
+        if match.isEmpty {
+          // On to the next character, not into the middle of one.
+          start = match.upperBound + 1
+          while start < bytes.count, bytes[start] & 0xC0 == 0x80 { start += 1 }
+          if start > bytes.count { break }
+        } else {
+          matches.append(match)
+          start = match.upperBound
+        }
+      }
+      return matches
+    }
+  }
+
+  package func isFound(in text: String) -> Bool {
+    var text = text
+    return text.withUTF8 { firstMatch(in: UnsafeRawBufferPointer($0)) != nil }
+  }
+}
