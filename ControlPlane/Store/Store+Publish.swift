@@ -10,6 +10,7 @@ extension Store {
   ///
   /// - Throws: `StoreError.stale` when somebody was faster, `.conflict` when a route, slug or
   ///   webhook name went to somebody else.
+  @discardableResult
   package func publish(_ publication: Publication) async throws -> Revision {
     if publication.isEmpty { return try await currentRevision() }
     let groups = try await TenantGroup.groups(of: publication, tenants: knownTenants(publication))
@@ -36,6 +37,7 @@ extension Store {
   /// Switches a tenant. Setting the status it has already changes nothing.
   ///
   /// - Returns: the revision of the tenant's last switch, and whether this call made it.
+  @discardableResult
   package func setTenantStatus(
     slug: String,
     status: TenantStatus,
