@@ -8,10 +8,12 @@ language sql set search_path = pg_catalog, public, pg_temp as $$
     hashtextextended(concat_ws(E'\x1f', bindery_tenant(), p_binding, p_channel, p_external), 2))
 $$;
 
--- Whole milliseconds from now, rounded up, never negative: who looks then is not too early.
+-- Whole milliseconds from now, rounded up, never negative: who looks then is not too early. Null of
+-- null.
 create function ms_until(p_at timestamptz) returns bigint
 language sql volatile set search_path = pg_catalog, public, pg_temp as $$
-  select greatest(0, ceil(extract(epoch from p_at - clock_timestamp()) * 1000))::bigint
+  select case when p_at is not null
+    then greatest(0, ceil(extract(epoch from p_at - clock_timestamp()) * 1000))::bigint end
 $$;
 
 -- 'open', or why nothing is answered there now: 'held', 'refused', 'unknown'.
