@@ -76,7 +76,7 @@ package enum CanonicalJSON {
       case "\u{0A}": text += "\\n"
       case "\u{0C}": text += "\\f"
       case "\u{0D}": text += "\\r"
-      case "\u{00}"..."\u{1F}":
+      case "\u{00}" ... "\u{1F}":
         let hex = String(scalar.value, radix: 16)
         text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
       default: text.unicodeScalars.append(scalar)

@@ -61,7 +61,9 @@ package enum JSONText {
     }
 
     private mutating func word(_ text: String, _ value: JSONValue) throws -> JSONValue {
-      guard bytes[index...].starts(with: text.utf8) else { throw failure("no value starts like this") }
+      guard bytes[index...].starts(with: text.utf8) else {
+        throw failure("no value starts like this")
+      }
       index += text.utf8.count
       return value
     }
@@ -124,7 +126,8 @@ package enum JSONText {
       if current == UInt8(ascii: "-") { index += 1 }
       let integerStart = index
       skipDigits()
-      guard index > integerStart, bytes[integerStart] != UInt8(ascii: "0") || index == integerStart + 1
+      guard index > integerStart,
+        bytes[integerStart] != UInt8(ascii: "0") || index == integerStart + 1
       else { throw failure("a number has no leading zeros") }
       var isInteger = true
       if current == UInt8(ascii: ".") {
@@ -142,14 +145,18 @@ package enum JSONText {
         skipDigits()
         guard index > exponent else { throw failure("digits are due in the exponent") }
       }
-      let text = String(decoding: bytes[start..<index], as: UTF8.self)
+      let text = String(decoding: bytes[start ..< index], as: UTF8.self)
       if isInteger, let value = Int64(text) { return .int(value) }
-      guard let value = Double(text), value.isFinite else { throw failure("the number is too large") }
+      guard let value = Double(text), value.isFinite else {
+        throw failure("the number is too large")
+      }
       return .double(value)
     }
 
     private mutating func skipDigits() {
-      while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { index += 1 }
+      while let byte = current, (UInt8(ascii: "0") ... UInt8(ascii: "9")).contains(byte) {
+        index += 1
+      }
     }
 
     private mutating func string() throws -> String {
@@ -163,7 +170,7 @@ package enum JSONText {
         case UInt8(ascii: "\\"):
           index += 1
           try escape(into: &result)
-        case 0..<0x20: throw failure("a control character in a string must be escaped")
+        case 0 ..< 0x20: throw failure("a control character in a string must be escaped")
         default:
           result.append(byte)
           index += 1
@@ -184,10 +191,10 @@ package enum JSONText {
       case UInt8(ascii: "t"): result.append(0x09)
       case UInt8(ascii: "u"):
         var code = UInt32(try hex4())
-        if (0xD800..<0xDC00).contains(code), bytes[index...].starts(with: "\\u".utf8) {
+        if (0xD800 ..< 0xDC00).contains(code), bytes[index...].starts(with: "\\u".utf8) {
           index += 2
           let low = UInt32(try hex4())
-          guard (0xDC00..<0xE000).contains(low) else { throw failure("half a surrogate pair") }
+          guard (0xDC00 ..< 0xE000).contains(low) else { throw failure("half a surrogate pair") }
           code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
         }
         guard let scalar = Unicode.Scalar(code) else { throw failure("half a surrogate pair") }
@@ -198,7 +205,7 @@ package enum JSONText {
 
     private mutating func hex4() throws -> UInt16 {
       guard index + 4 <= bytes.count else { throw failure("four hex digits are due") }
-      let digits = bytes[index..<index + 4]
+      let digits = bytes[index ..< index + 4]
       guard digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
         let value = UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
       else { throw failure("four hex digits are due") }

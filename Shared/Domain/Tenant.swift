@@ -8,7 +8,7 @@ package enum TenantStatus: String, Hashable, Sendable, Codable {
 }
 
 /// What a node does for a tenant when its node lease has run out.
-package enum StalePolicy: String, Hashable, Sendable, Codable {
+package enum StalePolicy: String, Hashable, Sendable, Codable, CaseIterable {
   /// Go on with what is known.
   case serve
   /// Start no turn and send nothing.
@@ -16,7 +16,7 @@ package enum StalePolicy: String, Hashable, Sendable, Codable {
 }
 
 /// What happens to messages that come in while a tenant is paused.
-package enum PausedPolicy: String, Hashable, Sendable, Codable {
+package enum PausedPolicy: String, Hashable, Sendable, Codable, CaseIterable {
   /// Kept, and answered on resume.
   case hold
   /// Refused with the tenant's message.

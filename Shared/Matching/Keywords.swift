@@ -13,13 +13,16 @@ package struct Keywords: Sendable {
     }
     // The longest first, so that "paisa wapas" is found before "paisa".
     let alternatives = escaped.sorted { $0.utf8.count > $1.utf8.count }.joined(separator: "|")
-    pattern = try Pattern(#"(?:^|[^\p{L}\p{M}\p{N}])(?:\#(alternatives))(?:[^\p{L}\p{M}\p{N}]|$)"#, ignoringCase: true)
+    pattern = try Pattern(
+      #"(?:^|[^\p{L}\p{M}\p{N}])(?:\#(alternatives))(?:[^\p{L}\p{M}\p{N}]|$)"#,
+      ignoringCase: true
+    )
   }
 
   private static func escape(_ word: String) -> String {
     var result = ""
     for scalar in word.unicodeScalars {
-      if scalar.value < 128, !scalar.properties.isAlphabetic, !("0"..."9").contains(scalar) {
+      if scalar.value < 128, !scalar.properties.isAlphabetic, !("0" ... "9").contains(scalar) {
         result += scalar == " " ? #"\s+"# : "\\\(scalar)"
       } else {
         result.unicodeScalars.append(scalar)
@@ -57,7 +60,7 @@ package struct Keywords: Sendable {
       if Self.isInWord(scalar) || upper <= lower { break }
       upper -= UTF8.width(scalar)
     }
-    return lower < upper ? lower..<upper : match
+    return lower < upper ? lower ..< upper : match
   }
 
   private static func isInWord(_ scalar: Unicode.Scalar) -> Bool {

@@ -31,7 +31,9 @@ package final class Pattern: Sendable {
     }
     guard let raw else {
       let reason = String(
-        decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)),
+        as: UTF8.self
+      )
       throw PatternError(isUnsafe: Self.usesUnsafeConstruct(source), message: reason)
     }
     self.source = source
@@ -44,7 +46,7 @@ package final class Pattern: Sendable {
     for construct in ["(?=", "(?!", "(?<=", "(?<!"] where source.contains(construct) { return true }
     var isEscaped = false
     for character in source {
-      if isEscaped, ("1"..."9").contains(character) { return true }
+      if isEscaped, ("1" ... "9").contains(character) { return true }
       isEscaped = character == "\\" && !isEscaped
     }
     return false
@@ -56,7 +58,7 @@ package final class Pattern: Sendable {
     var (lower, upper) = (0, 0)
     let base = text.baseAddress?.assumingMemoryBound(to: CChar.self)
     let isFound = cre2_find(raw, base, text.count, start, &lower, &upper)
-    return isFound ? lower..<upper : nil
+    return isFound ? lower ..< upper : nil
   }
 
   /// All matches, leftmost first and without overlap; empty ones are left out.

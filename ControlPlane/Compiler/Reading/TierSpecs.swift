@@ -1,0 +1,381 @@
+internal import Codecs
+internal import Domain
+
+/// Channels that a binding may have.
+let knownChannels: Set<String> = ["whatsapp", "web"]
+
+/// A tenant's spec, read.
+struct TenantSpec {
+  var displayName: String
+  var stalePolicy: StalePolicy
+  var pausedPolicy: PausedPolicy
+  var pausedMessage: LocalizedText
+  var accounts: [Account]
+
+  struct Account {
+    var path: String
+    var channel: String
+    var slug: String
+    var phoneNumberID: String
+    var displayNumber: String
+    var appSecretRef: String
+    var verifyTokenRef: String
+    var accessTokenRef: String
+  }
+
+  init(_ document: AuthoredDocument, problems: Problems) {
+    let spec = SpecReader(document.spec, problems: problems)
+    spec.warnUnknown([
+      "display_name", "stale_policy", "paused_policy", "paused_message", "channel_accounts",
+    ])
+    displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
+    stalePolicy = spec.choice("stale_policy", of: StalePolicy.self, default: .serve)
+    pausedPolicy = spec.choice("paused_policy", of: PausedPolicy.self, default: .hold)
+    pausedMessage = spec.localized("paused_message")
+    accounts = spec.objects("channel_accounts").compactMap { account in
+      account.warnUnknown([
+        "channel", "slug", "phone_number_id", "display_number", "app_secret_ref",
+        "verify_token_ref", "access_token_ref",
+      ])
+      let channel = account.string("channel") ?? "whatsapp"
+      if channel != "whatsapp" {
+        problems.add(
+          "BND_CHANNEL_UNKNOWN",
+          at: account.pointer("channel"),
+          "'\(channel.prefix(40))' has no accounts",
+          hint: "use whatsapp"
+        )
+      }
+      let slug = account.required("slug", hint: "it stands in the webhook's path")
+      if !slug.isEmpty, !isSlug(slug) {
+        problems.add(
+          "CFG_BAD_SLUG",
+          at: account.pointer("slug"),
+          "'\(slug.prefix(40))' is no slug",
+          hint: "use a-z, 0-9 and '-'"
+        )
+      }
+      return Account(
+        path: account.path,
+        channel: channel,
+        slug: slug,
+        phoneNumberID: account.required("phone_number_id", hint: "from the WhatsApp manager"),
+        displayNumber: (account.string("display_number") ?? "").filter(\.isNumber),
+        appSecretRef: secretRef(account, "app_secret_ref", default: "app_secret"),
+        verifyTokenRef: secretRef(account, "verify_token_ref", default: "verify_token"),
+        accessTokenRef: secretRef(account, "access_token_ref", default: "access_token")
+      )
+    }
+  }
+}
+
+/// A reference to a secret: a name, never the value.
+func secretRef(_ spec: SpecReader, _ key: String, default fallback: String) -> String {
+  guard let text = spec.string(key) else { return fallback }
+  let isName =
+    (1 ... 100).contains(text.utf8.count) && !text.contains("..") && text.first != "/"
+    && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_-./".contains($0)) }
+  if !isName {
+    // What stands there may be a secret: it isn't shown.
+    spec.problems.add(
+      "TOOL_INLINE_SECRET",
+      at: spec.pointer(key),
+      "this is no name of a secret",
+      hint: "write the secret's name; its value lives on the nodes"
+    )
+    return fallback
+  }
+  return text
+}
+
+/// A human's spec, read.
+struct HumanSpec {
+  var displayName: String
+  var voice: SpecReader
+  var languages: [String]
+  var culturalRegister: String?
+  var greeting: LocalizedText
+  var apology: LocalizedText
+  var guardrails: [GuardrailRule]
+
+  static let voiceKeys = [
+    "tone", "register", "address", "signature", "emoji", "max_sentences", "forbidden",
+  ]
+
+  init(_ document: AuthoredDocument, problems: Problems) {
+    let spec = SpecReader(document.spec, problems: problems)
+    spec.warnUnknown([
+      "display_name", "voice", "languages", "cultural_register", "greeting", "apology",
+      "guardrails",
+    ])
+    displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
+    voice = spec.object("voice")
+    for key in voice.members.keys.sorted() where !Self.voiceKeys.contains(key) {
+      problems.add(
+        "VOICE_UNKNOWN_KEY",
+        at: voice.pointer(key),
+        level: .warning,
+        "'\(key.prefix(40))' has no effect",
+        hint: nearest(to: key, among: Self.voiceKeys).map { "did you mean '\($0)'?" }
+          ?? "known are \(Self.voiceKeys.joined(separator: ", "))"
+      )
+    }
+    languages = spec.strings("languages", maxCount: 30)
+    if languages.isEmpty {
+      problems.add(
+        "HUM_LANG_EMPTY",
+        at: spec.pointer("languages"),
+        "no language is named",
+        hint: "list codes, the default first: [hi, en]"
+      )
+    }
+    for (index, language) in languages.enumerated() where !isLanguage(language) {
+      problems.add(
+        "HUM_BAD_LANG",
+        at: "\(spec.pointer("languages"))/\(index)",
+        got: .string(language),
+        "not a language code",
+        hint: "use codes like en, hi, kn, en-IN"
+      )
+    }
+    culturalRegister = spec.string("cultural_register")
+    greeting = spec.localized("greeting")
+    apology = spec.localized("apology")
+    guardrails = GuardrailReader(channels: knownChannels).rules(in: spec)
+  }
+}
+
+/// A team's spec, read.
+struct TeamSpec {
+  var displayName: String
+  var department: String?
+  var members: [String]
+  var sops: [JSONValue]
+  var escalation: SpecReader
+  var allowedHandoffs: [String]
+  var guardrails: [GuardrailRule]
+
+  init(_ document: AuthoredDocument, problems: Problems) {
+    let spec = SpecReader(document.spec, problems: problems)
+    spec.warnUnknown([
+      "display_name", "department", "members", "sops", "escalation", "allowed_handoffs",
+      "guardrails",
+    ])
+    displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
+    department = spec.string("department", maxLength: 200)
+    members = spec.strings("members")
+    sops = spec.value("sops")?.arrayValue ?? []
+    if let value = spec.value("sops"), value.arrayValue == nil {
+      problems.add(
+        "CFG_TYPE",
+        at: spec.pointer("sops"),
+        got: value,
+        "a list is due",
+        hint: "start with '-'"
+      )
+    }
+    for (index, sop) in sops.enumerated() where sop.stringValue == nil {
+      let block = SpecReader(sop, path: "\(spec.pointer("sops"))/\(index)", problems: problems)
+      if block.value("text") == nil, block.value("steps") == nil, sop.objectValue != nil {
+        problems.add(
+          "SOP_NO_EXIT",
+          at: block.path,
+          "the SOP has neither text nor steps",
+          hint: "write a plain text, {title, text} or {id, title, steps}"
+        )
+      }
+    }
+    escalation = spec.object("escalation")
+    allowedHandoffs = spec.strings("allowed_handoffs")
+    if allowedHandoffs.contains(document.key.slug) {
+      problems.add(
+        "ESC_SELF",
+        at: spec.pointer("allowed_handoffs"),
+        "a team hands off to itself",
+        hint: "name other teams"
+      )
+    }
+    guardrails = GuardrailReader(channels: knownChannels).rules(in: spec)
+  }
+}
+
+/// An agent's spec, read.
+struct AgentSpec {
+  var displayName: String
+  var routes: ModelRoutes
+  var tools: [ToolSpec]
+  var memoryPolicy: JSONValue
+  var retrieval: JSONValue
+  var guardrails: [GuardrailRule]
+  var maxToolIterations: Int
+
+  init(_ document: AuthoredDocument, toolAllow: Set<String>, problems: Problems) {
+    let spec = SpecReader(document.spec, problems: problems)
+    spec.warnUnknown([
+      "display_name", "model_routing", "tools", "memory_policy", "retrieval", "guardrails",
+      "max_tool_iterations",
+    ])
+    displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
+    routes = Self.routes(spec.object("model_routing"))
+    tools = ToolReader(allowed: toolAllow).tools(in: spec)
+    let memory = spec.object("memory_policy")
+    _ = memory.int("episodic_topk", in: 0 ... 100, default: 5, code: "MEM_RANGE")
+    _ = memory.int("ttl_days", in: 1 ... 36_500, default: 365, code: "MEM_RANGE")
+    memoryPolicy = .object(memory.members)
+    let retrieval = spec.object("retrieval")
+    _ = retrieval.int("ef_search", in: 1 ... 1_000, default: 64, code: "RET_EF_RANGE")
+    if let metric = retrieval.string("metric"), metric != "cosine" {
+      problems.add(
+        "RET_INDEX_MISMATCH",
+        at: retrieval.pointer("metric"),
+        got: .string(metric),
+        "the index is built for cosine",
+        hint: "use cosine"
+      )
+    }
+    self.retrieval = .object(retrieval.members)
+    guardrails = GuardrailReader(channels: knownChannels).rules(in: spec)
+    maxToolIterations = Int(
+      spec.int("max_tool_iterations", in: 0 ... 20, default: 4, code: "AGT_ITER_RANGE")
+    )
+  }
+
+  private static func routes(_ routing: SpecReader) -> ModelRoutes {
+    let name = routing.string("default") ?? ""
+    if name.isEmpty {
+      routing.problems.add(
+        "AGT_NO_DEFAULT_MODEL",
+        at: routing.pointer("default"),
+        "no model is named",
+        hint: "write model_routing: {default: …}; known are \(known)"
+      )
+    }
+    let cheap = routing.string("cheap")
+    let fallback = routing.strings("fallback", maxCount: 8)
+    let named =
+      [("default", name)] + (cheap.map { [("cheap", $0)] } ?? [])
+      + fallback.enumerated().map { ("fallback/\($0)", $1) }
+    for (key, model) in named where !model.isEmpty {
+      guard let aliases = PlatformTables.models.aliases[model] else {
+        routing.problems.add(
+          "AGT_UNKNOWN_MODEL",
+          at: "\(routing.path)/\(key)",
+          got: .string(model),
+          "the model is unknown",
+          hint: nearest(to: model, among: Array(PlatformTables.models.aliases.keys))
+            .map { "did you mean '\($0)'?" } ?? "known are \(known)"
+        )
+        continue
+      }
+      if aliases.contains(where: \.retired) {
+        routing.problems.add(
+          "AGT_MODEL_RETIRED",
+          at: "\(routing.path)/\(key)",
+          got: .string(model),
+          level: .warning,
+          "the provider has retired it; \(aliases.map(\.wireID).joined(separator: ", ")) answers instead",
+          hint: "name a current model"
+        )
+      }
+    }
+    return ModelRoutes(
+      default: name,
+      cheap: cheap,
+      fallback: fallback,
+      maxTokens: Int(routing.int("max_tokens", in: 1 ... 64_000, default: 1_024))
+    )
+  }
+
+  private static var known: String {
+    PlatformTables.models.aliases.filter { !$0.value.contains(where: \.retired) }.keys.sorted()
+      .joined(separator: ", ")
+  }
+}
+
+/// A binding's spec, read.
+struct BindingSpec {
+  var human: String
+  var team: String
+  var agent: String
+  var channels: [String]
+  /// Channel and key, normalised, with where they stand.
+  var routes: [(channel: String, key: String, path: String)]
+  var isActive: Bool
+  var degraded: CompiledBinding.DegradedPolicy
+
+  init(_ document: AuthoredDocument, problems: Problems) {
+    let spec = SpecReader(document.spec, problems: problems)
+    spec.warnUnknown([
+      "display_name", "human", "team", "agent", "channels", "routes", "is_active", "degraded",
+    ])
+    human = spec.required("human", hint: "the slug of a Human")
+    team = spec.required("team", hint: "the slug of a Team")
+    agent = spec.required("agent", hint: "the slug of an Agent")
+    channels = spec.value("channels") == nil ? ["whatsapp", "web"] : spec.strings("channels")
+    for (index, channel) in channels.enumerated() where !knownChannels.contains(channel) {
+      problems.add(
+        "BND_CHANNEL_UNKNOWN",
+        at: "\(spec.pointer("channels"))/\(index)",
+        got: .string(channel),
+        "there is no such channel",
+        hint: "use whatsapp or web"
+      )
+    }
+    isActive = spec.bool("is_active", default: true)
+    switch spec.string("degraded") ?? "serve" {
+    case "serve": degraded = .serve
+    case "hold": degraded = .hold
+    case let other:
+      problems.add(
+        "CFG_CHOICE",
+        at: spec.pointer("degraded"),
+        got: .string(other),
+        "not serve or hold",
+        hint: "use serve or hold"
+      )
+      degraded = .serve
+    }
+    routes = []
+    let written = spec.object("routes")
+    for channel in written.members.keys.sorted() {
+      guard channels.contains(channel) else {
+        problems.add(
+          "BND_ROUTE_KIND",
+          at: written.pointer(channel),
+          "the binding has no channel '\(channel.prefix(40))'",
+          hint: "add it to channels, or take the route out"
+        )
+        continue
+      }
+      for text in written.strings(channel) {
+        let path = written.pointer(channel)
+        if let key = Self.routeKey(text, channel: channel) {
+          routes.append((channel, key, path))
+        } else {
+          problems.add(
+            "BND_ROUTE_KIND",
+            at: path,
+            got: .string(text),
+            channel == "whatsapp" ? "not a phone number" : "not a host name",
+            hint: channel == "whatsapp"
+              ? "digits with the country code, like \"919800000001\""
+              : "a host in ASCII (punycode), without scheme and port"
+          )
+        }
+      }
+    }
+  }
+
+  private static func routeKey(_ text: String, channel: String) -> String? {
+    if channel == "whatsapp" {
+      let digits = text.filter { !" +-()".contains($0) }
+      let isNumber =
+        (7 ... 15).contains(digits.count) && digits.allSatisfy { $0.isASCII && $0.isNumber }
+      return isNumber ? digits : nil
+    }
+    let host = text.lowercased()
+    let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+    let isHost = (1 ... 253).contains(host.utf8.count) && labels.allSatisfy { isSlug(String($0)) }
+    return isHost ? host : nil
+  }
+}
