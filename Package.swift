@@ -150,7 +150,7 @@ let dataPlane: [Target] = [
   room(
     "Channels", "DataPlane/Channels",
     [
-      "Domain", "Codecs", "Subscription", "Turn", "Spool", "Secrets", "Wire", "Transport", hummingbird, httpTypes, httpClient, nioCore, nioHTTP1, crypto, collections, logging,
+      "Domain", "Codecs", "Subscription", "Turn", "Spool", "Secrets", "Wire", "Transport", hummingbird, httpTypes, httpClient, nioCore, nioPosix, nioHTTP1, crypto, collections, logging,
     ]),
   program(
     "Node", "DataPlane/Node",

@@ -1,1 +1,0 @@
-// Channels: not begun.
