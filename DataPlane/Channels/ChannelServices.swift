@@ -18,9 +18,14 @@ package struct ChannelServices: Sendable {
   package var visitorKey: [UInt8]
 
   package init(
-    turns: TurnServices, runner: TurnRunner, intake: Intake, secrets: any SecretResolver,
-    sender: any MessageSending, metrics: ChannelMetrics,
-    fetchBinding: @escaping @Sendable (BindingID, TenantID) async -> Bool, visitorKey: [UInt8]
+    turns: TurnServices,
+    runner: TurnRunner,
+    intake: Intake,
+    secrets: any SecretResolver,
+    sender: any MessageSending,
+    metrics: ChannelMetrics,
+    fetchBinding: @escaping @Sendable (BindingID, TenantID) async -> Bool,
+    visitorKey: [UInt8]
   ) {
     self.turns = turns
     self.runner = runner

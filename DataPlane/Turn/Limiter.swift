@@ -18,14 +18,8 @@ package final class Limiter: Sendable {
   /// How many are running or waiting more than could.
   package var waiting: Int { state.withLock { $0.line.count } }
 
-  /// Takes a place at once, or says that there is none.
-  package func tryAcquire() -> Bool {
-    state.withLock { state in
-      guard state.free > 0 else { return false }
-      state.free -= 1
-      return true
-    }
-  }
+  /// Whether one more could run at once; no promise that it can a moment later.
+  package var hasFree: Bool { state.withLock { $0.free > 0 } }
 
   /// Waits for a place; each is to be given back by `release`.
   package func acquire() async throws {

@@ -1,7 +1,7 @@
 internal import Domain
 internal import Foundation
 internal import Synchronization
-package import Turn
+internal import Turn
 
 /// Hands a streamed reply from its turn to the connection. A slow reader does not hold the turn up:
 /// pieces that wait become one. Bounded by the length of a reply.

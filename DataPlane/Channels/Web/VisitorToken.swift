@@ -23,7 +23,10 @@ struct VisitorToken: Hashable, Sendable {
     self.visitor = UUID(uuid: visitor)
     guard
       HMAC<SHA256>.isValidAuthenticationCode(
-        code, authenticating: Self.signed(self.visitor, host), using: key)
+        code,
+        authenticating: Self.signed(self.visitor, host),
+        using: key
+      )
     else { return nil }
   }
 

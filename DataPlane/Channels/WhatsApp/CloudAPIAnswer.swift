@@ -15,7 +15,7 @@ enum CloudAPIAnswer: Hashable {
   /// - Parameter attempt: from 1; waits grow with it.
   init(status: Int, body: Data, attempt: Int) {
     let json = Self.json(body)
-    if (200..<300).contains(status) {
+    if (200 ..< 300).contains(status) {
       guard let id = json?["messages"]?.arrayValue?.first?["id"]?.stringValue, !id.isEmpty else {
         self = .ambiguous  // Taken, but by whom: a proxy, perhaps.
         return
@@ -45,7 +45,7 @@ enum CloudAPIAnswer: Hashable {
     // The request never reached the service.
     case 503: .retry(afterMS: backOff(attempt), error: error)
     // Broke off within it, perhaps after sending.
-    case 500...599: .ambiguous
+    case 500 ... 599: .ambiguous
     default: .failed(error: error)
     }
   }

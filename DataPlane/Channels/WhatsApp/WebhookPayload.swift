@@ -65,7 +65,8 @@ struct WebhookPayload {
   private mutating func add(_ value: JSONValue) {
     var part = Part(
       displayNumber: Self.digits(value["metadata"]?["display_phone_number"]?.stringValue),
-      phoneNumberID: value["metadata"]?["phone_number_id"]?.stringValue ?? "")
+      phoneNumberID: value["metadata"]?["phone_number_id"]?.stringValue ?? ""
+    )
     let contacts = value["contacts"]?.arrayValue ?? []
     for message in value["messages"]?.arrayValue ?? [] {
       if let message = Self.message(message, contacts: contacts) {
@@ -81,9 +82,12 @@ struct WebhookPayload {
       }
       part.echoes.append(
         Echo(
-          status: kind, providerMessageID: status["id"]?.stringValue ?? "",
+          status: kind,
+          providerMessageID: status["id"]?.stringValue ?? "",
           callback: status["biz_opaque_callback_data"]?.stringValue ?? "",
-          errorCode: status["errors"]?.arrayValue?.first?["code"]?.intValue ?? 0))
+          errorCode: status["errors"]?.arrayValue?.first?["code"]?.intValue ?? 0
+        )
+      )
     }
     if !part.messages.isEmpty || !part.echoes.isEmpty { parts.append(part) }
   }
@@ -105,8 +109,13 @@ struct WebhookPayload {
     let from = phone.isEmpty ? scopedID : phone
     guard !from.isEmpty else { return nil }
     return Message(
-      from: from, id: id, type: type, text: String(text.prefix(8_192)), phone: phone,
-      name: String((contact?["profile"]?["name"]?.stringValue ?? "").prefix(200)))
+      from: from,
+      id: id,
+      type: type,
+      text: String(text.prefix(8_192)),
+      phone: phone,
+      name: String((contact?["profile"]?["name"]?.stringValue ?? "").prefix(200))
+    )
   }
 
   /// What the persona is told. What it can't see or hear is named in brackets, so that it can say so.
@@ -138,6 +147,6 @@ struct WebhookPayload {
   }
 
   private static func digits(_ text: String?) -> String {
-    String((text ?? "").filter { ("0"..."9").contains($0) })
+    String((text ?? "").filter { ("0" ... "9").contains($0) })
   }
 }

@@ -25,7 +25,10 @@ enum WebhookSignature {
     let key = SymmetricKey(size: .bits256)
     let code = HMAC<SHA256>.authenticationCode(for: Data(one.utf8), using: key)
     return HMAC<SHA256>.isValidAuthenticationCode(
-      code, authenticating: Data(other.utf8), using: key)
+      code,
+      authenticating: Data(other.utf8),
+      using: key
+    )
   }
 
   private static func bytes(hex: Substring) -> [UInt8]? {
@@ -43,8 +46,8 @@ enum WebhookSignature {
 
   private static func nibble(_ digit: UInt8) -> UInt8? {
     switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "0") ... UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a") ... UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
     default: nil
     }
   }

@@ -20,7 +20,9 @@ package struct WhatsAppNotices: Sendable {
   private let add: AsyncStream<Work>.Continuation
 
   package init(
-    _ services: TurnServices, sender: any MessageSending, metrics: ChannelMetrics,
+    _ services: TurnServices,
+    sender: any MessageSending,
+    metrics: ChannelMetrics,
     capacity: Int = 1_000
   ) {
     self.services = services
@@ -38,7 +40,7 @@ package struct WhatsAppNotices: Sendable {
 
   package func run() async {
     await withDiscardingTaskGroup { group in
-      for _ in 1...4 {
+      for _ in 1 ... 4 {
         group.addTask {
           for await item in work { await perform(item) }
         }

@@ -33,8 +33,11 @@ package struct WhatsAppSender: MessageSending {
   private let logger: Logger
 
   package init(
-    configuration: any ConfigurationReading, secrets: any SecretResolver, client: HTTPClient,
-    options: Options, logger: Logger
+    configuration: any ConfigurationReading,
+    secrets: any SecretResolver,
+    client: HTTPClient,
+    options: Options,
+    logger: Logger
   ) {
     self.configuration = configuration
     self.secrets = secrets
@@ -44,7 +47,8 @@ package struct WhatsAppSender: MessageSending {
   }
 
   package func send(
-    _ message: OutboundMessage, gate: @Sendable () -> Bool
+    _ message: OutboundMessage,
+    gate: @Sendable () -> Bool
   ) async -> SendOutcome {
     let parts = WhatsAppText.parts(WhatsAppText.markup(message.text))
     guard !parts.isEmpty else { return SendOutcome(state: .failed(error: "empty"), attempts: 0) }
@@ -54,7 +58,8 @@ package struct WhatsAppSender: MessageSending {
     } catch {
       logger.error(
         "a reply can't be sent",
-        metadata: ["account": "\(message.channelAccount)", "why": "\(error)"])
+        metadata: ["account": "\(message.channelAccount)", "why": "\(error)"]
+      )
       return SendOutcome(state: .failed(error: error.code), attempts: 0)
     }
     var attempts: Int32 = 0
@@ -71,7 +76,8 @@ package struct WhatsAppSender: MessageSending {
         // Sent in part: sending the whole again would repeat what has arrived.
         logger.warning(
           "a reply was sent in part",
-          metadata: ["outbox": "\(message.outboxID)", "part": "\(index + 1)/\(parts.count)"])
+          metadata: ["outbox": "\(message.outboxID)", "part": "\(index + 1)/\(parts.count)"]
+        )
         return SendOutcome(state: .failed(error: "sent_in_part"), attempts: attempts)
       }
     }
@@ -98,13 +104,15 @@ package struct WhatsAppSender: MessageSending {
     else {
       throw LineFailure(
         code: "unknown_account",
-        description: "the account is not among this tenant's: apply it again or fix its slug")
+        description: "the account is not among this tenant's: apply it again or fix its slug"
+      )
     }
     do {
       let reference = try SecretReference(account.accessTokenRef, tenantSlug: tenant.slug)
       return Line(
         url: "\(options.baseURL)/\(options.version)/\(account.phoneNumberID)/messages",
-        token: try await secrets.secret(reference))
+        token: try await secrets.secret(reference)
+      )
     } catch {
       throw LineFailure(code: "no_access_token", description: "\(error)")
     }
@@ -116,7 +124,7 @@ package struct WhatsAppSender: MessageSending {
       "biz_opaque_callback_data": .string(message.outboxID.description),
       "text": ["preview_url": false, "body": .string(part)],
     ]
-    let isPhone = message.recipient.allSatisfy { ("0"..."9").contains($0) }
+    let isPhone = message.recipient.allSatisfy { ("0" ... "9").contains($0) }
     body[isPhone ? "to" : "recipient"] = .string(message.recipient)
     if isFirst, !message.replyTo.isEmpty {
       body["context"] = ["message_id": .string(message.replyTo)]
@@ -125,10 +133,13 @@ package struct WhatsAppSender: MessageSending {
   }
 
   private func send(
-    _ body: JSONValue, on line: Line, gate: @Sendable () -> Bool, attempts: inout Int32
+    _ body: JSONValue,
+    on line: Line,
+    gate: @Sendable () -> Bool,
+    attempts: inout Int32
   ) async -> SendOutcome.State {
     var lastError = ""
-    for attempt in 1...max(1, options.attempts) {
+    for attempt in 1 ... max(1, options.attempts) {
       guard gate() else { return .held }
       attempts += 1
       switch await call(body, on: line, attempt: attempt) {
@@ -139,7 +150,7 @@ package struct WhatsAppSender: MessageSending {
         lastError = error
         guard attempt < options.attempts else { break }
         do {
-          try await Task.sleep(for: .milliseconds(waitMS + Int64.random(in: 0...waitMS / 4)))
+          try await Task.sleep(for: .milliseconds(waitMS + Int64.random(in: 0 ... waitMS / 4)))
         } catch {
           return .held  // This node stops; another claims what was not sent.
         }
@@ -156,11 +167,15 @@ package struct WhatsAppSender: MessageSending {
     do {
       request.body = .bytes(try JSONEncoder().encode(body))
       let response = try await client.execute(
-        request, timeout: .milliseconds(options.timeoutMS))
+        request,
+        timeout: .milliseconds(options.timeoutMS)
+      )
       let answer = try await response.body.collect(upTo: 64 << 10)
       return CloudAPIAnswer(
-        status: Int(response.status.code), body: Data(answer.readableBytesView),
-        attempt: attempt)
+        status: Int(response.status.code),
+        body: Data(answer.readableBytesView),
+        attempt: attempt
+      )
     } catch let error where Self.wasNeverSent(error) {
       return .retry(afterMS: CloudAPIAnswer.backOff(attempt), error: "unreachable")
     } catch {

@@ -62,7 +62,7 @@ enum WhatsAppText {
     var end = text.startIndex
     while end < text.endIndex {
       let next = text.index(after: end)
-      units += text[end..<next].utf16.count
+      units += text[end ..< next].utf16.count
       if units > limit { break }
       end = next
     }
@@ -74,8 +74,10 @@ enum WhatsAppText {
     let middle = head.index(head.startIndex, offsetBy: head.count / 2)
     for separator in ["\n\n", "\n", " "] {
       if let range = head.range(
-        of: separator, options: .backwards, range: middle..<head.endIndex)
-      {
+        of: separator,
+        options: .backwards,
+        range: middle ..< head.endIndex
+      ) {
         return range.upperBound
       }
     }

@@ -76,7 +76,10 @@ struct WhatsAppWebhook: Sendable {
   // MARK: - Messages
 
   /// False when the message has to be delivered again.
-  private func take(_ message: WebhookPayload.Message, _ account: ChannelAccountResource) async
+  private func take(
+    _ message: WebhookPayload.Message,
+    _ account: ChannelAccountResource
+  ) async
     -> Bool
   {
     let configuration = services.turns.configuration
@@ -93,8 +96,11 @@ struct WhatsAppWebhook: Sendable {
     }
     unrouted.forget(account.displayNumber)
     let address = ConversationAddress(
-      tenantID: route.tenantID, bindingID: route.bindingID, channel: "whatsapp",
-      externalID: message.from)
+      tenantID: route.tenantID,
+      bindingID: route.bindingID,
+      channel: "whatsapp",
+      externalID: message.from
+    )
     if case .paused(.refuse, let text) = configuration.gate(route.tenantID) {
       return refuse(message, account, address, text)
     }
@@ -113,8 +119,10 @@ struct WhatsAppWebhook: Sendable {
   }
 
   private func refuse(
-    _ message: WebhookPayload.Message, _ account: ChannelAccountResource,
-    _ address: ConversationAddress, _ texts: LocalizedText
+    _ message: WebhookPayload.Message,
+    _ account: ChannelAccountResource,
+    _ address: ConversationAddress,
+    _ texts: LocalizedText
   ) -> Bool {
     let memory = services.turns.memory
     // A repeated delivery is not told again.
@@ -126,19 +134,28 @@ struct WhatsAppWebhook: Sendable {
       services.turns.configuration.snapshot.binding(address.bindingID)?.human.languages ?? []
     let text = ReplyLanguage.text(
       texts,
-      language: ReplyLanguage.choose(locale: "", text: message.text, languages: languages))
+      language: ReplyLanguage.choose(locale: "", text: message.text, languages: languages)
+    )
     guard !text.isEmpty else { return true }
     notices.enqueue(
       .pausedMessage(
         OutboundMessage(
-          tenantID: address.tenantID, bindingID: address.bindingID,
-          outboxID: OutboxID(services.turns.mint()), channelAccount: account.slug,
-          recipient: message.from, text: text, replyTo: message.id)))
+          tenantID: address.tenantID,
+          bindingID: address.bindingID,
+          outboxID: OutboxID(services.turns.mint()),
+          channelAccount: account.slug,
+          recipient: message.from,
+          text: text,
+          replyTo: message.id
+        )
+      )
+    )
     return true
   }
 
   private func inbound(
-    _ message: WebhookPayload.Message, _ account: ChannelAccountResource
+    _ message: WebhookPayload.Message,
+    _ account: ChannelAccountResource
   ) -> Bindery_V1_InboundMessage {
     var inbound = Bindery_V1_InboundMessage()
     inbound.inputID = InputID(services.turns.mint()).data
@@ -192,7 +209,9 @@ struct WhatsAppWebhook: Sendable {
       return try await services.secrets.secret(reference).value
     } catch {
       services.logger.error(
-        "a webhook can't be served", metadata: ["account": "\(account.slug)", "why": "\(error)"])
+        "a webhook can't be served",
+        metadata: ["account": "\(account.slug)", "why": "\(error)"]
+      )
       services.metrics.count("bindery_secrets_missing_total")
       return nil
     }
