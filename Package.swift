@@ -222,7 +222,7 @@ let testing: [Target] = [
     ["Turn", "TurnDoubles", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Codecs", "Wire", protobuf, logging]),
   tests(
     "ChannelsTests", "Tests/DataPlane/ChannelsTests",
-    ["Channels", "Turn", "TurnDoubles", "Support", "Subscription", "Spool", "Secrets", "Domain", "Wire", "Codecs", hummingbird, httpTypes, nioCore, crypto, logging]),
+    ["Channels", "Turn", "TurnDoubles", "Support", "Subscription", "Spool", "Secrets", "Models", "Domain", "Wire", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, logging]),
   tests(
     "Simulation", "Tests/Simulation",
     [

@@ -26,6 +26,16 @@ package struct WhatsAppSender: MessageSending {
     package init() {}
   }
 
+  /// How the client is to be made: it must tell a failed connection from a lost answer.
+  package static var clientConfiguration: HTTPClient.Configuration {
+    var configuration = HTTPClient.Configuration(
+      redirectConfiguration: .disallow,
+      timeout: .init(connect: .seconds(3))
+    )
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return configuration
+  }
+
   private let configuration: any ConfigurationReading
   private let secrets: any SecretResolver
   private let client: HTTPClient

@@ -105,6 +105,7 @@ struct TurnTests {
     let end = try await webTurn(harness, "pay it")
     #expect(end.kind == .replied)
     #expect(harness.tools.names == ["pay"])
+    #expect(plane.read { $0.journaled.map(\.kind) } == ["tool_started", "tool_finished"])
   }
 
   @Test("does not run a tool once its lease is lost")

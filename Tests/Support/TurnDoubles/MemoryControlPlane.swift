@@ -23,6 +23,9 @@ package final class MemoryControlPlane: ConversationCalls {
     package var commits: [Bindery_V1_TurnRecord] = []
     package var settled: [Bindery_V1_OutboxRecord] = []
     package var accepts = 0
+    package var begins = 0
+    /// All entries that were taken, in order.
+    package var journaled: [Bindery_V1_JournalEntry] = []
   }
 
   private let state = Mutex(State())
@@ -67,11 +70,7 @@ package final class MemoryControlPlane: ConversationCalls {
     let address = try address(request.conversation)
     return try present { state in
       var response = Bindery_V1_BeginTurnResponse()
-      if let forced = state.beginDisposition {
-        response.disposition = forced
-        response.dueInMs = 50
-        return response
-      }
+      state.begins += 1
       if request.hasMessage {
         let id = request.message.providerMessageID
         guard id.isEmpty || state.seen.insert(id).inserted else {
@@ -79,6 +78,11 @@ package final class MemoryControlPlane: ConversationCalls {
           return response
         }
         state.due[address, default: []].append(request.message)
+      }
+      if let forced = state.beginDisposition {
+        response.disposition = forced
+        response.dueInMs = 50
+        return response
       }
       if state.leased[address] != nil {
         response.disposition = .busy
@@ -125,7 +129,10 @@ package final class MemoryControlPlane: ConversationCalls {
     return try present { state in
       var response = Bindery_V1_JournalResponse()
       response.accepted = state.acceptsJournal
-      if response.accepted { state.journal[address, default: []].append(request.entry) }
+      if response.accepted {
+        state.journal[address, default: []].append(request.entry)
+        state.journaled.append(request.entry)
+      }
       return response
     }
   }

@@ -1,1 +1,0 @@
-// ChannelsTests: not begun.
