@@ -197,6 +197,9 @@ package struct WhatsAppSender: MessageSending {
   /// True only for errors of making the connection.
   private static func wasNeverSent(_ error: any Error) -> Bool {
     if error is NIOConnectionError { return true }
+    if let error = error as? IOError {
+      return [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode)
+    }
     guard let error = error as? HTTPClientError else { return false }
     return error == .connectTimeout || error == .getConnectionFromPoolTimeout
       || error == .invalidURL || error == .emptyScheme || error == .emptyHost
