@@ -2,7 +2,8 @@
 """The echo service (echo.proto) on stock grpcio: what our own client transport is tested against.
 
 usage: .bindery/python/bin/python Tests/Fixtures/python/echo_server.py [ADDRESS]
-ADDRESS is a loopback address, 127.0.0.1:0 unless told, or unix:/path. Prints "ready ADDRESS" once it
+ADDRESS is a loopback address, 127.0.0.1:0 unless told, or unix:/path. Prints "ready ADDRESS" once
+it listens, and runs until it gets SIGTERM or SIGINT.
 listens, and runs until it gets SIGTERM or SIGINT.
 """
 
