@@ -106,7 +106,7 @@ package final class HTTP2ServerTransport: ServerTransport {
       await withDiscardingTaskGroup { group in
         for await connection in accepted {
           state.withLock { $0.connections[ObjectIdentifier(connection)] = connection }
-          group.addTask(executorPreference: connection.executor) {
+          group.addTask {
             await connection.run(streamHandler)
             self.forget(connection)
           }

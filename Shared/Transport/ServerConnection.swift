@@ -1,14 +1,16 @@
 internal import GRPCCore
 internal import NIOCore
 
-/// An accepted connection: its calls run as tasks on its own event loop.
+/// An accepted connection; its calls are child tasks of the server's.
+///
+/// They run on the global executor: with a task executor of the connection's loop, calls that opened a
+/// connection of the Postgres pool (an actor with an executor of its own) never resumed.
 final class ServerConnection: Sendable {
   private struct Call: Sendable {
     let handle: CallHandle
     let descriptor: MethodDescriptor
   }
 
-  let executor: LoopExecutor
   private let handler: NIOLoopBound<ConnectionHandler>
   private let channel: any Channel
   private let calls: AsyncStream<Call>
@@ -19,7 +21,6 @@ final class ServerConnection: Sendable {
     let loop = channel.eventLoop
     self.channel = channel
     self.handler = NIOLoopBound(handler, eventLoop: loop)
-    executor = LoopExecutor(loop)
     let (calls, continuation) = AsyncStream.makeStream(of: Call.self)
     (self.calls, self.continuation) = (calls, continuation)
     handler.onCall = { stream, path in
@@ -41,7 +42,7 @@ final class ServerConnection: Sendable {
     let local = TransportAddress(channel.localAddress).peerName
     await withDiscardingTaskGroup { group in
       for await call in calls {
-        group.addTask(executorPreference: executor) {
+        group.addTask {
           let stream = RPCStream(
             descriptor: call.descriptor,
             inbound: RPCAsyncSequence(wrapping: InboundSequence.requests(of: call.handle)),

@@ -1,0 +1,81 @@
+internal import Changelog
+internal import Domain
+internal import Foundation
+package import GRPCCore
+internal import Store
+internal import Switches
+package import Wire
+
+extension AdminAPI {
+  /// A line for every change, then the last one with `done`.
+  package func wait(
+    request: Bindery_V1_WaitRequest,
+    response: RPCWriter<Bindery_V1_WaitResponse>,
+    context: ServerContext
+  ) async throws {
+    try await translatingErrors {
+      let timeout = Duration.milliseconds(
+        request.timeoutMs > 0 ? min(request.timeoutMs, 3_600_000) : 30_000
+      )
+      let target = try await target(of: request)
+      let committedAt = hub.committedAt(target.revision) ?? Date()
+      let final = try await registry.waitForConvergence(
+        on: target,
+        committedAt: committedAt,
+        timeout: timeout
+      ) { now in
+        try await response.write(Bindery_V1_WaitResponse(now, done: false))
+      }
+      try await response.write(Bindery_V1_WaitResponse(final, done: true))
+    }
+  }
+
+  private func target(of request: Bindery_V1_WaitRequest) async throws -> ConvergenceTarget {
+    let revision = Revision(request.revision)
+    guard !request.tenant.isEmpty else { return .revision(revision) }
+    let key = ObjectKey(kind: .tenant, tenant: request.tenant, slug: request.tenant)
+    guard let tenant = try await store.object(key) else {
+      throw StoreError.unknownTenant(request.tenant)
+    }
+    let policy = tenant.spec["stale_policy"]?.stringValue.flatMap(StalePolicy.init) ?? .serve
+    return .tenantSwitch(TenantID(tenant.id), revision, policy)
+  }
+
+  package func listNodes(
+    request: Bindery_V1_ListNodesRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_ListNodesResponse {
+    var response = Bindery_V1_ListNodesResponse()
+    response.revision = hub.revision?.value ?? 0
+    response.nodes = registry.nodes.sorted { $0.nodeID < $1.nodeID }.map { node in
+      var info = Bindery_V1_NodeInfo()
+      info.nodeID = node.nodeID
+      info.region = node.region
+      info.version = node.version
+      info.revision = node.revision.value
+      info.connected = node.isConnected
+      info.lastSeenMs = Int64(node.lastSeen.timeIntervalSince1970 * 1000)
+      info.rejections = node.rejections.values.map(\.wire)
+      info.spoolDepth = node.spoolDepth
+      info.activeTurns = node.activeTurns
+      info.edges = node.edges
+      return info
+    }
+    return response
+  }
+}
+
+extension Bindery_V1_WaitResponse {
+  fileprivate init(_ convergence: Convergence, done: Bool) {
+    self.init()
+    confirmed = convergence.confirmed.map { confirmation in
+      var wire = Bindery_V1_NodeConfirmation()
+      wire.nodeID = confirmation.nodeID
+      wire.afterUs = Int64(confirmation.after / .microseconds(1))
+      wire.byLease = confirmation.byLease
+      return wire
+    }
+    unconfirmed = convergence.unconfirmed
+    self.done = done
+  }
+}

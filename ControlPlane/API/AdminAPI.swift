@@ -1,0 +1,132 @@
+package import Changelog
+internal import Codecs
+internal import Compiler
+internal import Domain
+internal import Foundation
+package import GRPCCore
+package import Ledger
+package import Publishing
+package import Store
+package import Switches
+package import Wire
+internal import WireServices
+
+/// gRPC face of authoring and operating: decodes, calls, encodes.
+package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
+  private let publisher: Publisher
+  let store: Store
+  private let ledger: LedgerService
+  let registry: NodeRegistry
+  let hub: ChangelogHub
+
+  package init(
+    publisher: Publisher,
+    store: Store,
+    ledger: LedgerService,
+    registry: NodeRegistry,
+    hub: ChangelogHub
+  ) {
+    self.publisher = publisher
+    self.store = store
+    self.ledger = ledger
+    self.registry = registry
+    self.hub = hub
+  }
+
+  package func apply(
+    request: Bindery_V1_ApplyRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_ApplyResponse {
+    try await translatingErrors {
+      let documents = try request.documents.map(AuthoredDocument.init(wire:))
+      guard !documents.isEmpty else {
+        throw RPCError(code: .invalidArgument, message: "no documents were sent")
+      }
+      let outcome = try await publisher.apply(
+        documents,
+        author: request.author,
+        reason: request.reason,
+        dryRun: request.dryRun
+      )
+      return Bindery_V1_ApplyResponse(outcome, dryRun: request.dryRun)
+    }
+  }
+
+  package func get(
+    request: Bindery_V1_GetRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_GetResponse {
+    try await translatingErrors {
+      let key = ObjectKey(
+        kind: try ObjectKind(wire: request.kind),
+        tenant: request.tenant,
+        slug: request.slug
+      )
+      guard let object = try await store.object(key) else {
+        throw RPCError(code: .notFound, message: "there is no \(key)")
+      }
+      var response = Bindery_V1_GetResponse()
+      response.object = try Bindery_V1_Object(object)
+      return response
+    }
+  }
+
+  package func list(
+    request: Bindery_V1_ListRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_ListResponse {
+    try await translatingErrors {
+      let limit = request.pageSize > 0 ? min(Int(request.pageSize), 1000) : 1000
+      let objects = try await store.list(
+        kind: try ObjectKind(wire: request.kind),
+        tenant: request.tenant.isEmpty ? nil : request.tenant,
+        after: try pageStart(request),
+        limit: limit
+      )
+      var response = Bindery_V1_ListResponse()
+      response.objects = try objects.map(Bindery_V1_Object.init)
+      if objects.count == limit, let last = objects.last {
+        response.nextPageToken = "\(last.key.tenant)/\(last.key.slug)"
+      }
+      return response
+    }
+  }
+
+  private func pageStart(_ request: Bindery_V1_ListRequest) throws -> ObjectKey? {
+    guard !request.pageToken.isEmpty else { return nil }
+    let parts = request.pageToken.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2 else {
+      throw RPCError(code: .invalidArgument, message: "page_token is not of an answer of List")
+    }
+    return ObjectKey(
+      kind: try ObjectKind(wire: request.kind),
+      tenant: String(parts[0]),
+      slug: String(parts[1])
+    )
+  }
+
+  package func setTenantStatus(
+    request: Bindery_V1_SetTenantStatusRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_SetTenantStatusResponse {
+    try await translatingErrors {
+      let (revision, changed) = try await publisher.setStatus(
+        of: request.tenant,
+        to: try TenantStatus(wire: request.status),
+        author: request.author,
+        reason: request.reason
+      )
+      var response = Bindery_V1_SetTenantStatusResponse()
+      response.revision = revision.value
+      response.changed = changed
+      return response
+    }
+  }
+
+  package func usage(
+    request: Bindery_V1_UsageRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_UsageResponse {
+    try await translatingErrors { try await ledger.usage(request) }
+  }
+}

@@ -1,0 +1,31 @@
+internal import ArgumentParser
+
+/// The command line for authors and operators.
+@main
+struct BinderyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bindery",
+    abstract: "Author and operate AI agents that talk to people.",
+    discussion: """
+      A binding is what a person talks to. It joins three versioned tiers: a human (persona), a team \
+      (role, SOPs) and an agent (models, tools). Write them as YAML, apply them, and every node serves \
+      the new version with its next turn.
+
+        bindery apply -f config/ --dry-run     what would change
+        bindery apply -f config/               change it
+        bindery get bindings                   what there is
+        bindery chat sahayak/sahayak-pro-work  talk to it
+        bindery tenant pause vakil --wait      stop it, everywhere, and know when
+        bindery usage                          what it used
+
+      Exit status: 0 done; 3 not confirmed by every node; 64 wrong usage; 65 invalid configuration; \
+      66 no such object; 69 the control plane can't be reached; 70 a fault in the control plane; \
+      75 somebody else changed it meanwhile, try again.
+      """,
+    version: "bindery 0.1.0",
+    subcommands: [
+      ApplyCommand.self, GetCommand.self, TenantCommand.self, NodesCommand.self,
+      ChatCommand.self, UsageCommand.self,
+    ]
+  )
+}

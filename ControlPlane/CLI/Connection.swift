@@ -1,0 +1,92 @@
+internal import ArgumentParser
+internal import Foundation
+internal import GRPCCore
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Transport
+internal import WireServices
+
+/// Where the control plane is, and how the answer is shown.
+struct ConnectionOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Address of the control plane: HOST:PORT or unix:/path. Environment: BINDERY_CONTROL.",
+      valueName: "address"
+    )
+  )
+  var control: String?
+
+  @Option(name: [.customShort("o"), .long], help: "How to show the answer: table or json.")
+  var output: OutputFormat = .table
+
+  @Option(name: .long, help: "Give up on the control plane after this many seconds.")
+  var timeout: Int = 30
+
+  var address: String {
+    control ?? ProcessInfo.processInfo.environment["BINDERY_CONTROL"] ?? "127.0.0.1:7400"
+  }
+
+  func validate() throws {
+    guard (1 ... 3600).contains(timeout) else {
+      throw ValidationError("--timeout must be 1 to 3600 seconds.")
+    }
+  }
+
+  typealias AdminClient = Bindery_V1_Admin.Client<HTTP2ClientTransport>
+
+  var callOptions: CallOptions {
+    var options = CallOptions.defaults
+    options.timeout = .seconds(timeout)
+    return options
+  }
+
+  /// Runs `body` with a connection to the control plane; faults become one line and an exit status.
+  func withAdmin<T: Sendable>(
+    _ body: @Sendable @escaping (AdminClient) async throws -> T
+  ) async throws -> T {
+    let endpoint: TransportAddress
+    do {
+      endpoint = try TransportAddress(parsing: address)
+    } catch {
+      throw ValidationError(
+        "'\(address)' is not an address; write HOST:PORT, [IPv6]:PORT or unix:/path."
+      )
+    }
+    let transport = HTTP2ClientTransport(
+      endpoints: [endpoint],
+      group: MultiThreadedEventLoopGroup.singleton,
+      logger: Logger(label: "bindery", factory: { _ in SwiftLogNoOpLogHandler() })
+    )
+    do {
+      return try await withGRPCClient(transport: transport) { client in
+        try await body(Bindery_V1_Admin.Client(wrapping: client))
+      }
+    } catch let error as RPCError {
+      throw report(error)
+    }
+  }
+
+  private func report(_ error: RPCError) -> ExitCode {
+    switch error.code {
+    case .unavailable, .deadlineExceeded:
+      Terminal.error(
+        "the control plane at \(address) can't be reached (\(error.message)). Is bindery-control running? Set --control or BINDERY_CONTROL."
+      )
+      return ExitStatus.unavailable
+    case .notFound:
+      Terminal.error(error.message)
+      return ExitStatus.notFound
+    case .invalidArgument, .failedPrecondition:
+      Terminal.error(error.message)
+      return ExitStatus.invalidConfiguration
+    case .aborted:
+      Terminal.error(error.message)
+      return ExitStatus.stale
+    default:
+      Terminal.error("the control plane answered \(error.code): \(error.message)")
+      return ExitStatus.internalFault
+    }
+  }
+}

@@ -1,0 +1,17 @@
+internal import ArgumentParser
+
+/// What the command's end means to a script; numbers from sysexits.h where one fits.
+enum ExitStatus {
+  /// The switch is made, but not every node has confirmed it.
+  static let unconfirmed = ExitCode(3)
+  /// EX_DATAERR: the configuration is invalid; nothing was stored.
+  static let invalidConfiguration = ExitCode(65)
+  /// EX_NOINPUT: no such object.
+  static let notFound = ExitCode(66)
+  /// EX_UNAVAILABLE: the control plane or the node can't be reached.
+  static let unavailable = ExitCode(69)
+  /// EX_SOFTWARE: a fault on the other side.
+  static let internalFault = ExitCode(70)
+  /// EX_TEMPFAIL: somebody else changed it meanwhile.
+  static let stale = ExitCode(75)
+}

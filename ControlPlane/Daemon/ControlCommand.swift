@@ -1,0 +1,86 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Observability
+
+/// `bindery-control`: reads settings, runs the daemon, turns failures into one line and a status.
+@main
+struct ControlCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bindery-control",
+    abstract: "The control plane: keeps tiers and bindings, compiles them, pushes them to nodes.",
+    discussion: """
+      Every flag can also be a variable (--data-dir is BINDERY_DATA_DIR) or a key of the --config file \
+      (data-dir: …). Flags stand over variables, variables over the file.
+
+      Without --database-url it runs a PostgreSQL of its own below --data-dir. With one it uses that \
+      database (PostgreSQL 15 or newer with pgvector 0.5 or newer), migrates it with \
+      --database-migration-url, and serves as the unprivileged role of --database-url.
+
+      Until access control exists it serves on loopback and unix sockets only.
+
+      Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken or database unreachable; \
+      70 a fault; 78 database too old, without pgvector, or refusing the login.
+      """,
+    version: "bindery-control 0.1.0"
+  )
+
+  @Option(help: "Address for gRPC: HOST:PORT or unix:/path (default 127.0.0.1:7400).")
+  var grpc: String?
+
+  @Option(help: "Address for liveness, readiness and metrics (default 127.0.0.1:7401).")
+  var http: String?
+
+  @Option(help: "Folder for the embedded PostgreSQL and its address (default .bindery/control).")
+  var dataDir: String?
+
+  @Option(help: "libpq URL of a database, for the login role that owns nothing.")
+  var databaseUrl: String?
+
+  @Option(help: "libpq URL of the same database for its owner, used for migrations only.")
+  var databaseMigrationUrl: String?
+
+  @Option(help: "Folder with PostgreSQL's programs for the embedded server.")
+  var postgresBinaries: String?
+
+  @Option(help: "Most connections to the database (default 16).")
+  var databaseConnections: String?
+
+  @Option(
+    name: .long,
+    help: "HOST:PORT that tools may reach without https and on private addresses; repeatable."
+  )
+  var toolAllow: [String] = []
+
+  @Option(help: "Length of a node's lease in milliseconds (default 10000).")
+  var leaseMs: String?
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical (default info).")
+  var logLevel: String?
+
+  @Option(help: "A YAML file with these settings.")
+  var config: String?
+
+  func run() async throws {
+    do {
+      let settings = try ControlSettings(flags: flags, file: config)
+      try LogOutput.bootstrap(level: settings.logLevel)
+      try await ControlDaemon(settings: settings).run()
+    } catch let failure as ProgramFailure {
+      FileHandle.standardError.write(Data("bindery-control: \(failure.message)\n".utf8))
+      throw ExitCode(failure.status.rawValue)
+    }
+  }
+
+  private var flags: [String: [String]] {
+    let single: [(String, String?)] = [
+      ("grpc", grpc), ("http", http), ("data-dir", dataDir), ("database-url", databaseUrl),
+      ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),
+      ("database-connections", databaseConnections), ("lease-ms", leaseMs),
+      ("log-level", logLevel),
+    ]
+    var flags: [String: [String]] = [:]
+    for (name, value) in single { if let value { flags[name] = [value] } }
+    if !toolAllow.isEmpty { flags["tool-allow"] = toolAllow }
+    return flags
+  }
+}

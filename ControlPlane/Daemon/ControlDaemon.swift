@@ -1,0 +1,146 @@
+internal import API
+internal import Changelog
+internal import Compiler
+internal import Conversations
+internal import Domain
+internal import Foundation
+internal import GRPCCore
+internal import Hummingbird
+internal import Ledger
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Observability
+internal import Publishing
+internal import ServiceLifecycle
+internal import Store
+internal import Switches
+internal import Transport
+internal import UnixSignals
+internal import Wire
+
+/// Wires the rooms together and runs them until a signal asks to stop.
+struct ControlDaemon {
+  let settings: ControlSettings
+  private let logger = Logger(label: "bindery-control")
+
+  init(settings: ControlSettings) {
+    self.settings = settings
+  }
+
+  /// - Throws: `ProgramFailure`.
+  func run() async throws {
+    try makeDataDirectory()
+    let database = try await Database.open(settings, logger: logger)
+    do {
+      try await serve(database)
+    } catch {
+      await database.close()
+      throw Self.failure(error)
+    }
+    await database.close()
+  }
+
+  private func makeDataDirectory() throws {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: settings.dataDirectory,
+        withIntermediateDirectories: true
+      )
+    } catch {
+      throw ProgramFailure(
+        .unusable,
+        "\(settings.dataDirectory) can't be made: \(error.localizedDescription)"
+      )
+    }
+  }
+
+  private func serve(_ database: Database) async throws {
+    let store = database.store
+    let hub = ChangelogHub()
+    var options = NodeRegistry.Options()
+    options.lease = settings.lease
+    let nodes = NodeRegistry(options: options)
+    let ledger = LedgerService(store: store, logger: logger)
+    let conversations = ConversationService(store: store, logger: logger)
+    let claims = ClaimDispatcher(logger: logger) { limit in
+      try await conversations.claimable(limit: limit)
+    }
+    let distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
+    let health = HealthService()
+    let group = MultiThreadedEventLoopGroup.singleton
+    let transport = HTTP2ServerTransport(address: settings.grpc, group: group, logger: logger)
+    var router = RPCRouter<HTTP2ServerTransport>()
+    let services: [any RegistrableRPCService] = [
+      AdminAPI(
+        publisher: Publisher(store: store, planner: Planner(toolAllow: settings.toolAllow)),
+        store: store,
+        ledger: ledger,
+        registry: nodes,
+        hub: hub
+      ),
+      distribution,
+      ConversationsAPI(service: conversations, claims: claims),
+      LedgerAPI(logger: logger) { try await ledger.record($0) },
+      health,
+    ]
+    for service in services { service.registerMethods(with: &router) }
+    let server = GRPCServer(transport: transport, router: router)
+    let tail = ChangelogTail(
+      source: .init(
+        snapshot: { try await store.fullSnapshot() },
+        wait: { try await store.waitForRevision(after: $0) },
+        commits: { try await store.commits(after: $0) }
+      ),
+      hub: hub,
+      logger: logger
+    )
+    let grpc = GRPCService(server: server, health: health, distribution: distribution)
+    let ready = Readiness(transport: transport, hub: hub, health: health)
+    let http = OperatorHTTP(host: settings.http.host, port: settings.http.port, logger: logger) {
+      OperatorHTTP.Status(
+        isReady: ready.isReady,
+        revision: hub.revision ?? .zero,
+        connectedNodes: nodes.nodes.count { $0.isConnected },
+        watchers: hub.watcherCount
+      )
+    }
+    let operatorHTTP = http.application { port in ready.httpListens(on: port) }
+    let services2: [any Service] = [
+      UntilShutdown { try await store.runWakeups() },
+      UntilShutdown { await tail.run() },
+      UntilShutdown { try await claims.run() },
+      grpc,
+      operatorHTTP,
+      UntilShutdown { try await ready.announce(host: settings.http.host) },
+    ]
+    let group2 = ServiceGroup(
+      configuration: ServiceGroupConfiguration(
+        services: services2.map {
+          .init(
+            service: $0,
+            successTerminationBehavior: .ignore,
+            failureTerminationBehavior: .gracefullyShutdownGroup
+          )
+        },
+        gracefulShutdownSignals: [.sigterm, .sigint],
+        logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }
+      )
+    )
+    try await group2.run()
+  }
+
+  private static func failure(_ error: any Error) -> any Error {
+    if let failure = error as? ProgramFailure { return failure }
+    if let failure = error as? ListenFailure {
+      return ProgramFailure(.unavailable, "gRPC can't be served: \(failure)")
+    }
+    if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+      return ProgramFailure(
+        .unavailable,
+        "the http address is taken by another program; stop it or choose another address"
+      )
+    }
+    return ProgramFailure(.fault, "a fault: \(error)")
+  }
+}

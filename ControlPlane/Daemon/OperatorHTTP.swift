@@ -1,0 +1,58 @@
+internal import Domain
+internal import Hummingbird
+internal import Logging
+internal import Observability
+internal import Switches
+
+/// Liveness, readiness and metrics, on a port of their own.
+struct OperatorHTTP {
+  /// Whether the configuration is loaded, the newest revision, and the nodes' count.
+  struct Status: Sendable {
+    var isReady: Bool
+    var revision: Revision
+    var connectedNodes: Int
+    var watchers: Int
+  }
+
+  let host: String
+  let port: Int
+  let logger: Logger
+  let status: @Sendable () -> Status
+
+  /// The server, not started yet. Liveness never depends on another service.
+  func application(
+    onRunning: @escaping @Sendable (Int) async -> Void
+  ) -> some ApplicationProtocol {
+    let router = Router()
+    let status = status
+    router.get("/healthz") { _, _ in "ok\n" }
+    router.get("/readyz") { _, _ in
+      let now = status()
+      return EditedResponse(
+        status: now.isReady ? .ok : .serviceUnavailable,
+        response: now.isReady ? "ready\n" : "the configuration is not loaded yet\n"
+      )
+    }
+    router.get("/metrics") { _, _ in
+      let now = status()
+      return """
+        # HELP bindery_revision Newest revision of the configuration.
+        # TYPE bindery_revision gauge
+        bindery_revision \(now.revision)
+        # HELP bindery_nodes_connected Nodes with an open watch.
+        # TYPE bindery_nodes_connected gauge
+        bindery_nodes_connected \(now.connectedNodes)
+        # HELP bindery_watchers Watch streams that are open.
+        # TYPE bindery_watchers gauge
+        bindery_watchers \(now.watchers)
+
+        """
+    }
+    return Application(
+      router: router,
+      configuration: .init(address: .hostname(host, port: port), serverName: "bindery-control"),
+      onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
+      logger: logger
+    )
+  }
+}

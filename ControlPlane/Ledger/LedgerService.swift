@@ -1,0 +1,201 @@
+internal import Domain
+internal import Foundation
+package import Logging
+internal import Postgres
+package import Store
+internal import SwiftProtobuf
+package import Wire
+
+/// Stores what nodes spooled, exactly once: a cursor for each spool tells what is stored already,
+/// and rows that came by another way are told by their ids.
+package struct LedgerService: Sendable {
+  let store: Store
+  private let logger: Logger
+  private let writer = TurnRecordWriter()
+  /// A transaction that lost against another one is tried again this often.
+  private let attempts = 5
+
+  package init(store: Store, logger: Logger) {
+    self.store = store
+    self.logger = logger
+  }
+
+  /// Stores records of one spool, in the order of their sequence.
+  ///
+  /// All go in one transaction. When the database refuses one of them, each gets its own, and what is
+  /// refused then is set aside: kept with the reason, and never in the way of the others.
+  ///
+  /// - Throws: `PostgresError` when the database can't be reached; nothing is acknowledged then.
+  package func record(
+    _ batch: [Bindery_V1_RecordRequest]
+  ) async throws -> Bindery_V1_RecordResponse {
+    guard let first = batch.first, let incarnation = MessageID(bytes: first.spoolIncarnation) else {
+      return Bindery_V1_RecordResponse()
+    }
+    let spool = Spool(nodeID: first.nodeID, incarnation: incarnation.uuid)
+    var response = Bindery_V1_RecordResponse()
+    do {
+      response.committedSequence = try await commit(batch, of: spool)
+    } catch let reason where Self.isRefusal(reason) {
+      for request in batch {
+        do {
+          response.committedSequence = try await commit([request], of: spool)
+        } catch let reason where Self.isRefusal(reason) {
+          let aside = Self.setAside(request, reason)
+          response.committedSequence = try await setAside(request, aside, of: spool)
+          response.setAside.append(aside)
+        }
+      }
+    }
+    return response
+  }
+
+  private struct Spool: Sendable {
+    let nodeID: String
+    let incarnation: UUID
+  }
+
+  /// Returns how far the spool is stored afterwards.
+  private func commit(_ batch: [Bindery_V1_RecordRequest], of spool: Spool) async throws -> UInt64 {
+    try await retrying {
+      try await store.app.withTransaction { connection in
+        let stored = try await lock(spool, on: connection)
+        let fresh = batch.filter { Int64(clamping: $0.sequence) > stored }
+        guard let last = fresh.last else { return UInt64(clamping: stored) }
+        for request in fresh {
+          guard let tenant = TenantID(bytes: request.record.tenantID) else {
+            throw TurnRecordError.malformed("tenant_id")
+          }
+          try await enter(tenant, on: connection)
+          try await writer.write(request.record, on: connection)
+        }
+        try await advance(spool, to: last.sequence, on: connection)
+        return last.sequence
+      }
+    }
+  }
+
+  private func setAside(
+    _ request: Bindery_V1_RecordRequest,
+    _ aside: Bindery_V1_SetAside,
+    of spool: Spool
+  ) async throws -> UInt64 {
+    logger.error(
+      "a record was set aside",
+      metadata: [
+        "node": "\(spool.nodeID)", "sequence": "\(aside.sequence)", "code": "\(aside.code)",
+      ]
+    )
+    let bytes: [UInt8] = try request.record.serializedBytes()
+    return try await retrying {
+      try await store.app.withTransaction { connection in
+        let stored = try await lock(spool, on: connection)
+        guard Int64(clamping: request.sequence) > stored else { return UInt64(clamping: stored) }
+        // Only a tenant that exists is named; a foreign key would refuse any other.
+        var owner = ""
+        if let tenant = TenantID(bytes: request.record.tenantID) {
+          try await enter(tenant, on: connection)
+          let known = try await connection.query("select 1 from tenants where id = \(tenant.uuid)")
+          if !known.isEmpty { owner = tenant.description }
+        }
+        try await connection.execute(
+          SQL(
+            """
+            insert into ledger_set_aside
+              (node_id, spool_incarnation, sequence, tenant_id, code, message, record)
+            values (\(spool.nodeID), \(spool.incarnation), \(Int64(clamping: request.sequence)),
+              nullif(\(owner), '')::uuid, \(aside.code), \(aside.message), \(bytes))
+            on conflict do nothing
+            """,
+            name: "ledger-set-aside"
+          )
+        )
+        try await advance(spool, to: request.sequence, on: connection)
+        return request.sequence
+      }
+    }
+  }
+
+  /// Locks the spool's cursor for the transaction; makes it when the spool is new.
+  private func lock(_ spool: Spool, on connection: PostgresConnection) async throws -> Int64 {
+    let results = try await connection.pipeline([
+      SQL(
+        """
+        insert into ledger_cursors (node_id, spool_incarnation, committed_sequence)
+        values (\(spool.nodeID), \(spool.incarnation), 0) on conflict do nothing
+        """,
+        name: "ledger-cursor"
+      ),
+      SQL(
+        """
+        select committed_sequence from ledger_cursors
+        where node_id = \(spool.nodeID) and spool_incarnation = \(spool.incarnation) for update
+        """,
+        name: "ledger-lock"
+      ),
+    ])
+    return try results.last?.first?.decode("committed_sequence") ?? 0
+  }
+
+  private func advance(
+    _ spool: Spool,
+    to sequence: UInt64,
+    on connection: PostgresConnection
+  ) async throws {
+    try await connection.execute(
+      SQL(
+        """
+        update ledger_cursors
+        set committed_sequence = \(Int64(clamping: sequence)), updated_at = now()
+        where node_id = \(spool.nodeID) and spool_incarnation = \(spool.incarnation)
+        """,
+        name: "ledger-advance"
+      )
+    )
+  }
+
+  /// Row-level security shows and takes this tenant's rows from here on.
+  private func enter(_ tenant: TenantID, on connection: PostgresConnection) async throws {
+    try await connection.query(
+      SQL("select set_config('bindery.tenant_id', \(tenant.description), true)", name: "enter")
+    )
+  }
+
+  private func retrying<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+    var attempt = 1
+    while true {
+      do {
+        return try await body()
+      } catch let error as PostgresError where error.isRetryable && attempt < attempts {
+        attempt += 1
+      }
+    }
+  }
+
+  /// The record is at fault, and always will be: it can't be read, or the database refuses its
+  /// values (SQLSTATE classes 22 data, 23 integrity, and 42501 row-level security).
+  private static func isRefusal(_ error: any Error) -> Bool {
+    if error is TurnRecordError { return true }
+    guard let state = (error as? PostgresError)?.sqlState else { return false }
+    return state.hasPrefix("22") || state.hasPrefix("23")
+      || state == PostgresError.State.insufficientPrivilege
+  }
+
+  /// Code and message name fields and constraints, never contents.
+  private static func setAside(
+    _ request: Bindery_V1_RecordRequest,
+    _ reason: any Error
+  ) -> Bindery_V1_SetAside {
+    var aside = Bindery_V1_SetAside()
+    aside.sequence = request.sequence
+    if let error = reason as? TurnRecordError {
+      aside.code = error.code
+      aside.message = "\(error.field) cannot be read"
+    } else if let error = reason as? PostgresError {
+      aside.code = "SQLSTATE_\(error.sqlState ?? "unknown")"
+      aside.message =
+        "the database refused the record (\(error.constraint ?? error.statement ?? "a value"))"
+    }
+    return aside
+  }
+}

@@ -1,1 +1,0 @@
-// Publishing: not begun.
