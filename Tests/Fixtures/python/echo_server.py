@@ -4,7 +4,6 @@
 usage: .bindery/python/bin/python Tests/Fixtures/python/echo_server.py [ADDRESS]
 ADDRESS is a loopback address, 127.0.0.1:0 unless told, or unix:/path. Prints "ready ADDRESS" once
 it listens, and runs until it gets SIGTERM or SIGINT.
-listens, and runs until it gets SIGTERM or SIGINT.
 """
 
 import argparse
