@@ -129,7 +129,16 @@ package struct Intake: Sendable {
     for request in held.all {
       let inputID = request.message.inputID
       guard !services.memory.isAnswered(inputID) else {
-        held.remove(inputID)
+        // Its answer's record is on disk; a crash may have kept the inbox from noting that.
+        do {
+          try await services.inbox.settle(Array(inputID))
+          held.remove(inputID)
+        } catch {
+          services.logger.error(
+            "the inbox could not note an answered input",
+            metadata: ["why": "\(error)"]
+          )
+        }
         continue
       }
       guard let address = ConversationAddress(request.conversation) else {

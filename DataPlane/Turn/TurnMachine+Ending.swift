@@ -31,7 +31,9 @@ extension TurnMachine {
     var message = Bindery_V1_MessageRecord()
     message.messageID = reply.messageID.data
     message.body = text
-    message.createdAtMs = now
+    // Clocks have milliseconds: an answer never sorts before what it answers.
+    let newest = ground.inputs.map(\.receivedAtMs).max() ?? now
+    message.createdAtMs = max(now, newest + 1)
     message.metadataJson = metadata(ground, outcome: kind, isInterrupted: isInterrupted)
     reply.record.messages = ground.inboundRows + [message]
     reply.record.inputs = ground.inputRecords

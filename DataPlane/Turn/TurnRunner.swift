@@ -24,7 +24,10 @@ package struct TurnRunner: Sendable {
     delivery: ReplyDelivery
   ) async -> TurnEnd {
     var run = Run(plan: plan, known: known, delivery: delivery, services: services)
-    return await run.toEnd()
+    services.activity.began()
+    let end = await run.toEnd()
+    services.activity.ended(end, channel: plan.address.channel)
+    return end
   }
 
   /// A plan pinned to the newest configuration; nil when the binding is unknown here.

@@ -20,6 +20,7 @@ package struct TurnServices: Sendable {
   package var guards: any GuardsMaking
   /// What this node remembers of recent conversations.
   package var memory: ConversationMemory
+  package var activity = TurnActivity()
   package var logger: Logger
   /// Unix time in ms.
   package var nowMS: @Sendable () -> Int64

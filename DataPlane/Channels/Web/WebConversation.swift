@@ -55,9 +55,6 @@ struct WebConversation: Sendable {
         let plan = services.runner.plan(address, message: carried, locale: locale)
       else { return ending(TurnEnd(kind: .unknown)) }
       let end = await services.runner.run(plan, known: [message], delivery: .stream(stream))
-      services.metrics.count(
-        #"bindery_turns_total{channel="web",end="\#(end.kind.name)"}"#
-      )
       guard case .busy(let dueInMS) = end.kind,
         began.duration(to: .now) < .milliseconds(Self.patienceMS)
       else { return ending(end) }

@@ -1,0 +1,103 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Observability
+
+/// `bindery-node`: reads settings, runs the node, turns failures into one line and a status.
+@main
+struct NodeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bindery-node",
+    abstract: "A node: takes messages in, holds the conversations, sends the replies.",
+    discussion: """
+      Every flag can also be a variable (--data-dir is BINDERY_DATA_DIR) or a key of the --config file \
+      (data-dir: …). Flags stand over variables, variables over the file.
+
+      It serves from its own copy of the configuration, also while no control plane can be reached. \
+      Secrets are read from <secrets-dir>/<tenant>/<name>, else from the environment.
+
+      Until access control exists it serves on loopback only.
+
+      Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken; 70 a fault; 78 the data \
+      folder can't be used.
+      """,
+    version: "bindery-node \(NodeDaemon.version)"
+  )
+
+  @Option(help: "Name of this node, unique in the fleet (default: the host's name).")
+  var nodeId: String?
+
+  @Option(help: "Region of this node, for people and rollouts (default local).")
+  var region: String?
+
+  @Option(help: "Address of a control plane or relay; repeatable (default 127.0.0.1:7400).")
+  var control: [String] = []
+
+  @Option(help: "Address for webhooks, web chat, liveness and metrics (default 127.0.0.1:7410).")
+  var http: String?
+
+  @Option(
+    help:
+      "Folder for the copy of the configuration, the spool and the inbox (default .bindery/node)."
+  )
+  var dataDir: String?
+
+  @Option(help: "Folder with the tenants' secrets (default .bindery/secrets).")
+  var secretsDir: String?
+
+  @Option(help: "Where WhatsApp's Cloud API answers (default https://graph.facebook.com).")
+  var whatsappBaseUrl: String?
+
+  @Option(help: "Where Anthropic's API answers (default https://api.anthropic.com).")
+  var anthropicBaseUrl: String?
+
+  @Option(
+    help: "HOST:PORT that tools may reach without https and on private addresses; repeatable."
+  )
+  var toolAllow: [String] = []
+
+  @Option(
+    help: "WhatsApp messages are answered after so many milliseconds of quiet (default 1200) …"
+  )
+  var quietMs: String?
+
+  @Option(help: "… and at the latest after so many (default 4000).")
+  var latestMs: String?
+
+  @Option(help: "Most messages of one web visitor in a minute (default 120).")
+  var visitorMessagesPerMinute: String?
+
+  @Option(help: "eager: hold all bindings; lazy: fetch each on its first use (default eager).")
+  var mode: String?
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical (default info).")
+  var logLevel: String?
+
+  @Option(help: "A YAML file with these settings.")
+  var config: String?
+
+  func run() async throws {
+    do {
+      let settings = try NodeSettings(flags: flags, file: config)
+      try LogOutput.bootstrap(level: settings.logLevel)
+      try await NodeDaemon(settings: settings).run()
+    } catch let failure as ProgramFailure {
+      FileHandle.standardError.write(Data("bindery-node: \(failure.message)\n".utf8))
+      throw ExitCode(failure.status.rawValue)
+    }
+  }
+
+  private var flags: [String: [String]] {
+    let single: [(String, String?)] = [
+      ("node-id", nodeId), ("region", region), ("http", http), ("data-dir", dataDir),
+      ("secrets-dir", secretsDir), ("whatsapp-base-url", whatsappBaseUrl),
+      ("anthropic-base-url", anthropicBaseUrl), ("quiet-ms", quietMs), ("latest-ms", latestMs),
+      ("visitor-messages-per-minute", visitorMessagesPerMinute), ("mode", mode),
+      ("log-level", logLevel),
+    ]
+    var flags: [String: [String]] = [:]
+    for (name, value) in single { if let value { flags[name] = [value] } }
+    if !control.isEmpty { flags["control"] = control }
+    if !toolAllow.isEmpty { flags["tool-allow"] = toolAllow }
+    return flags
+  }
+}

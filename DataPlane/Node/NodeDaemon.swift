@@ -1,0 +1,185 @@
+internal import AsyncHTTPClient
+internal import Channels
+internal import Domain
+internal import Foundation
+internal import GRPCCore
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Observability
+internal import Secrets
+internal import ServiceLifecycle
+internal import Spool
+internal import Subscription
+internal import Transport
+internal import Turn
+internal import UnixSignals
+internal import WireServices
+
+/// Wires the rooms together and runs them until a signal asks to stop.
+struct NodeDaemon {
+  static let version = "0.1.0"
+  /// Calls to the control plane; beyond, the node goes on without it.
+  static let callDeadline: Duration = .seconds(3)
+  /// Turns and streams under way may end within this after a signal.
+  static let drainLimit: Duration = .seconds(30)
+
+  let settings: NodeSettings
+  private let logger = Logger(label: "bindery-node")
+
+  init(settings: NodeSettings) { self.settings = settings }
+
+  /// - Throws: `ProgramFailure`.
+  func run() async throws {
+    let disk = try await NodeDisk.open(settings.dataDirectory, logger: logger)
+    let client = HTTPClient(configuration: WhatsAppSender.clientConfiguration)
+    var failure: (any Error)?
+    do {
+      try await serve(disk, client)
+    } catch {
+      failure = error
+    }
+    do {
+      try await client.shutdown()
+    } catch {
+      logger.warning("the HTTP client was not closed cleanly", metadata: ["why": "\(error)"])
+    }
+    await disk.close()
+    if let failure { throw Self.failure(failure, http: settings.http) }
+  }
+
+  private func serve(_ disk: NodeDisk, _ client: HTTPClient) async throws {
+    let control = GRPCClient(
+      transport: HTTP2ClientTransport(
+        endpoints: settings.control,
+        group: MultiThreadedEventLoopGroup.singleton,
+        logger: logger
+      )
+    )
+    let activity = TurnActivity()
+    let spool = disk.spool
+    var watching = SubscriptionClient<Bindery_V1_Distribution.Client<HTTP2ClientTransport>>
+      .Options()
+    watching.lastBackoff = .seconds(5)
+    let subscription = SubscriptionClient(
+      client: Bindery_V1_Distribution.Client(wrapping: control),
+      cache: disk.cache,
+      identity: NodeIdentity(
+        nodeID: settings.nodeID,
+        region: settings.region,
+        version: Self.version,
+        edges: ["http://\(settings.http.host):\(settings.http.port)"],
+        mode: settings.mode
+      ),
+      options: watching,
+      logger: logger
+    ) { .init(spoolDepth: spool.depth, activeTurns: activity.active) }
+    let uplink = LedgerUplink(
+      client: Bindery_V1_Ledger.Client(wrapping: control),
+      spool: spool,
+      nodeID: settings.nodeID,
+      logger: logger
+    )
+    let secrets = NodeSecrets(
+      directory: settings.secretsDirectory,
+      environment: ProcessInfo.processInfo.environment
+    )
+    let memory = ConversationMemory()
+    try await disk.recallAnswers(into: memory)
+    let rooms = try NodeRooms.open(settings, secrets: secrets, client: client, logger: logger)
+    var turns = TurnServices(
+      nodeID: settings.nodeID,
+      configuration: disk.cache,
+      conversations: RemoteConversations(wrapping: control, deadline: Self.callDeadline),
+      spool: spool,
+      inbox: disk.inbox,
+      models: rooms.models,
+      tools: rooms.tools,
+      guards: rooms.guards,
+      memory: memory,
+      logger: logger,
+      nowMS: Self.nowMS,
+      mint: { UUIDv7.make(atMS: Self.nowMS()) }
+    )
+    turns.activity = activity
+    let edge = NodeEdge(
+      settings,
+      disk: disk,
+      turns: turns,
+      secrets: secrets,
+      client: client,
+      fetchBinding: Self.fetch(disk.cache, subscription, logger)
+    )
+    // In the order of their start; a graceful shutdown stops the last first.
+    try await Self.group([
+      UntilDrained {
+        try await control.runConnections()
+      } finish: {
+        control.beginGracefulShutdown()
+      },
+      UntilShutdown { await subscription.run() },
+      UntilShutdown { await uplink.run() },
+      ScheduledTurns(scheduler: edge.scheduler),
+      UntilDrained {
+        await edge.notices.run()
+      } finish: {
+        edge.notices.finish()
+      },
+      UntilShutdown { await edge.claims.run() },
+      edge.application(logger: logger),
+      UntilShutdown { try await edge.announce() },
+    ]).run()
+  }
+
+  private static func group(_ services: [any Service]) -> ServiceGroup {
+    var configuration = ServiceGroupConfiguration(
+      services: services.map {
+        .init(
+          service: $0,
+          successTerminationBehavior: .ignore,
+          failureTerminationBehavior: .gracefullyShutdownGroup
+        )
+      },
+      gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }
+    )
+    configuration.maximumGracefulShutdownDuration = drainLimit
+    return ServiceGroup(configuration: configuration)
+  }
+
+  /// Asks the control plane for a binding that is routed but not here.
+  private static func fetch<Client: Bindery_V1_Distribution.ClientProtocol>(
+    _ cache: ConfigCache,
+    _ subscription: SubscriptionClient<Client>,
+    _ logger: Logger
+  ) -> @Sendable (BindingID, TenantID) async -> Bool {
+    { binding, tenant in
+      if cache.snapshot.binding(binding) != nil { return true }
+      do {
+        return try await subscription.fetch(binding, of: tenant) != nil
+      } catch {
+        logger.notice("a binding could not be fetched", metadata: ["why": "\(error)"])
+        return false
+      }
+    }
+  }
+
+  @Sendable private static func nowMS() -> Int64 {
+    Int64(Date().timeIntervalSince1970 * 1_000)
+  }
+
+  private static func failure(
+    _ error: any Error,
+    http: (host: String, port: Int)
+  ) -> ProgramFailure {
+    if let failure = error as? ProgramFailure { return failure }
+    if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+      return ProgramFailure(
+        .unavailable,
+        "\(http.host):\(http.port) is taken by another program; stop it or choose another --http"
+      )
+    }
+    return ProgramFailure(.fault, "a fault: \(error)")
+  }
+}

@@ -1,0 +1,112 @@
+internal import Foundation
+internal import Observability
+internal import Subscription
+internal import Transport
+
+/// The node's settings, checked.
+struct NodeSettings {
+  let nodeID: String
+  let region: String
+  /// Control planes or relays, tried in this order.
+  let control: [TransportAddress]
+  let http: (host: String, port: Int)
+  let dataDirectory: String
+  let secretsDirectory: String
+  let whatsAppBaseURL: String?
+  let anthropicBaseURL: String?
+  /// "host:port" entries that tools may reach without https and on private addresses.
+  let toolAllow: Set<String>
+  let quietMS: Int64
+  let latestMS: Int64
+  let visitorMessagesPerMinute: Int
+  let mode: NodeIdentity.Mode
+  let logLevel: String
+
+  static let known = [
+    "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
+    "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
+    "mode", "log-level",
+  ]
+
+  /// - Throws: `ProgramFailure` with status `usage`.
+  init(flags: [String: [String]], file: String?) throws {
+    let settings = try Settings(flags: flags, file: file, known: Self.known)
+    nodeID = try Self.nodeID(settings.string("node-id") ?? ProcessInfo.processInfo.hostName)
+    region = settings.string("region") ?? "local"
+    let endpoints = Self.entries(settings.list("control"))
+    control = try (endpoints.isEmpty ? ["127.0.0.1:7400"] : endpoints)
+      .map { try Self.address($0, setting: "control") }
+    http = try Self.localHTTP(settings.string("http") ?? "127.0.0.1:7410")
+    dataDirectory = settings.string("data-dir") ?? ".bindery/node"
+    secretsDirectory = settings.string("secrets-dir") ?? ".bindery/secrets"
+    whatsAppBaseURL = try Self.baseURL(settings, "whatsapp-base-url")
+    anthropicBaseURL = try Self.baseURL(settings, "anthropic-base-url")
+    toolAllow = Set(Self.entries(settings.list("tool-allow")))
+    quietMS = Int64(try settings.int("quiet-ms", in: 0 ... 60_000) ?? 1_200)
+    latestMS = Int64(try settings.int("latest-ms", in: 0 ... 600_000) ?? 4_000)
+    guard quietMS <= latestMS else {
+      throw ProgramFailure(.usage, "quiet-ms is \(quietMS), more than latest-ms (\(latestMS))")
+    }
+    visitorMessagesPerMinute =
+      try settings.int("visitor-messages-per-minute", in: 1 ... 1_000_000) ?? 120
+    let mode = settings.string("mode") ?? "eager"
+    guard let known = NodeIdentity.Mode(rawValue: mode) else {
+      throw ProgramFailure(.usage, "mode is '\(mode)'; write eager or lazy")
+    }
+    self.mode = known
+    logLevel = settings.string("log-level") ?? "info"
+  }
+
+  private static func nodeID(_ text: String) throws -> String {
+    let isGood =
+      (1 ... 64).contains(text.utf8.count)
+      && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
+    guard isGood else {
+      throw ProgramFailure(
+        .usage,
+        "node-id is '\(text)'; write 1 to 64 letters, digits, dots, hyphens or underscores"
+      )
+    }
+    return text
+  }
+
+  /// Flags repeat, variables hold commas.
+  private static func entries(_ list: [String]) -> [String] {
+    list.flatMap { $0.split(separator: ",") }
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { !$0.isEmpty }
+  }
+
+  private static func address(_ text: String, setting: String) throws -> TransportAddress {
+    do {
+      return try TransportAddress(parsing: text)
+    } catch {
+      throw ProgramFailure(
+        .usage,
+        "\(setting) is '\(text)'; write HOST:PORT, [IPv6]:PORT or unix:/path"
+      )
+    }
+  }
+
+  private static func localHTTP(_ text: String) throws -> (host: String, port: Int) {
+    let address = try address(text, setting: "http")
+    guard address.isLocal else {
+      throw ProgramFailure(
+        .usage,
+        "http is '\(text)'; without access control only loopback may be bound"
+      )
+    }
+    guard case .tcp(let host, let port) = address else {
+      throw ProgramFailure(.usage, "http must be HOST:PORT")
+    }
+    return (host, port)
+  }
+
+  private static func baseURL(_ settings: Settings, _ name: String) throws -> String? {
+    guard var text = settings.string(name) else { return nil }
+    while text.hasSuffix("/") { text.removeLast() }
+    guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host != nil
+    else { throw ProgramFailure(.usage, "\(name) is '\(text)'; write http(s)://HOST[:PORT]") }
+    return text
+  }
+}
