@@ -5,19 +5,24 @@ package protocol ModelProvider: Sendable {
 
   /// Runs one call; `onText` gets each piece of text as it arrives.
   ///
-  /// Returns only after a clean end. Throws `ModelFailure` otherwise, with the usage known so far;
-  /// `CancellationError` when cancelled. Never retries: that is `ModelRouter`'s business.
+  /// Returns only after a clean end. Throws `ModelFailure` otherwise, with the usage known so far:
+  /// kind `cancelled` when the task was cancelled or `onText` threw. Never retries: that is
+  /// `ModelRouter`'s business.
   func run(
-    _ request: ModelRequest, credentials: ModelCredentials?,
+    _ request: ModelRequest,
+    credentials: ModelCredentials?,
     onText: (String) async throws -> Void
-  ) async throws -> ModelAnswer
+  ) async throws(ModelFailure) -> ModelAnswer
 }
 
-/// A key, resolved at call time on the node. Has no description on purpose.
-package struct ModelCredentials: Sendable {
+/// A vendor's key. Its descriptions hide it on purpose.
+package struct ModelCredentials: Sendable, CustomStringConvertible, CustomReflectable {
   package var apiKey: String
 
   package init(apiKey: String) { self.apiKey = apiKey }
+
+  package var description: String { "<key>" }
+  package var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
 /// A whole answer.
@@ -42,8 +47,13 @@ package struct ModelAnswer: Hashable, Sendable {
   package var ttftMS: Int?
 
   package init(
-    text: String, calls: [ModelToolCall], stop: Stop, model: String, usage: ModelUsage,
-    requestID: String, ttftMS: Int?
+    text: String,
+    calls: [ModelToolCall],
+    stop: Stop,
+    model: String,
+    usage: ModelUsage,
+    requestID: String,
+    ttftMS: Int?
   ) {
     self.text = text
     self.calls = calls
@@ -96,6 +106,16 @@ package struct ModelFailure: Error, Hashable, Sendable {
     case unreachable
     /// The name resolves to no model.
     case unknownModel = "unknown_model"
+    /// The caller wants no answer any more.
+    case cancelled
+
+    /// True for faults that may pass by themselves.
+    package var isTransient: Bool {
+      switch self {
+      case .rateLimited, .overloaded, .cut, .stalled, .garbage, .unreachable: true
+      case .rejected, .unknownModel, .cancelled: false
+      }
+    }
   }
 
   package var kind: Kind
@@ -103,6 +123,8 @@ package struct ModelFailure: Error, Hashable, Sendable {
   package var message: String
   /// HTTP status, when one came.
   package var status: Int?
+  /// False: the same model would answer the same.
+  package var retryable: Bool
   /// Wait this long before another try, in ms, when the vendor said so.
   package var retryAfterMS: Int?
   /// True once text was handed to `onText`: a second try would repeat it.
@@ -113,13 +135,21 @@ package struct ModelFailure: Error, Hashable, Sendable {
   package var ttftMS: Int?
 
   package init(
-    kind: Kind, message: String, status: Int? = nil, retryAfterMS: Int? = nil,
-    afterOutput: Bool, usage: ModelUsage, model: String, requestID: String = "",
+    kind: Kind,
+    message: String,
+    status: Int? = nil,
+    retryable: Bool? = nil,
+    retryAfterMS: Int? = nil,
+    afterOutput: Bool,
+    usage: ModelUsage,
+    model: String,
+    requestID: String = "",
     ttftMS: Int? = nil
   ) {
     self.kind = kind
     self.message = message
     self.status = status
+    self.retryable = retryable ?? kind.isTransient
     self.retryAfterMS = retryAfterMS
     self.afterOutput = afterOutput
     self.usage = usage

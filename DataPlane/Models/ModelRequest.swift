@@ -13,8 +13,12 @@ package struct ModelRequest: Hashable, Sendable {
   package var maxTokens: Int
 
   package init(
-    model: String, system: [PromptSegment], messages: [ModelMessage], tools: [ToolSpec],
-    toolsAllowed: Bool, maxTokens: Int
+    model: String,
+    system: [PromptSegment],
+    messages: [ModelMessage],
+    tools: [ToolSpec],
+    toolsAllowed: Bool,
+    maxTokens: Int
   ) {
     self.model = model
     self.system = system
