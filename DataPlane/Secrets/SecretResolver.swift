@@ -49,11 +49,11 @@ package struct SecretReference: Hashable, Sendable {
 
   /// Keeps a reference from naming a path outside of the secrets directory.
   private static func isPart(_ text: String) -> Bool {
-    guard (1...128).contains(text.utf8.count), !text.hasPrefix(".") else { return false }
+    guard (1 ... 128).contains(text.utf8.count), !text.hasPrefix(".") else { return false }
     return text.utf8.allSatisfy { byte in
       switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+      case UInt8(ascii: "a") ... UInt8(ascii: "z"), UInt8(ascii: "A") ... UInt8(ascii: "Z"),
+        UInt8(ascii: "0") ... UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
         UInt8(ascii: "-"):
         true
       default: false
