@@ -78,7 +78,8 @@ extension LedgerService {
       left join used on used.binding_id = b.id
       left join hit on hit.binding_id = b.id
       where b.tenant_id = \(tenant.uuid)
-        and (calls.binding_id is not null or said.binding_id is not null)
+        and (calls.binding_id is not null or said.binding_id is not null
+          or done.binding_id is not null)
       order by b.slug, 2, 3
       """,
       name: "usage"

@@ -49,6 +49,12 @@ struct TurnHeads {
     }
   }
 
+  /// When the turn took place: when its last row was made.
+  private var createdAtMS: Int64 {
+    let times = record.messages.map(\.createdAtMs) + record.modelCalls.map(\.createdAtMs)
+    return times.max() ?? record.session.lastActiveAtMs
+  }
+
   func session() throws -> [SQL] {
     let it = record.session
     func clean(_ text: String) -> String { text.replacing("\0", with: "") }
@@ -102,28 +108,28 @@ struct TurnHeads {
       "team_version": .int(Int64(record.pins.teamVersion)),
       "agent": try RecordField.optionalID(record.pins.agentID, "pins.agent_id"),
       "agent_version": .int(Int64(record.pins.agentVersion)),
-      "outcome": .string(outcome), "degraded": .bool(record.degraded),
+      "outcome": .string(outcome), "degraded": .bool(record.degraded), "created_ms": .int(createdAtMS),
     ])
     let inputs = try record.inputs.map { try RecordField.uuid($0.inputID, "inputs.input_id") }
     return SQL(
       """
       insert into turns (turn_id, tenant_id, binding_id, session_id, epoch, binding_digest, revision,
         human_id, human_version, team_id, team_version, agent_id, agent_version, outcome, degraded,
-        duplicate_inputs)
+        created_at, duplicate_inputs)
       select \(turnID)::uuid, \(tenantID)::uuid, \(bindingID)::uuid, \(sessionID)::uuid, r.epoch,
         r.digest, r.revision, r.human, r.human_version, r.team, r.team_version, r.agent,
-        r.agent_version, r.outcome, r.degraded, (
+        r.agent_version, r.outcome, r.degraded, to_timestamp(r.created_ms / 1000.0), (
           select count(*) from inputs i where i.tenant_id = \(tenantID)::uuid
             and i.id = any (\(inputs)::uuid[]) and i.state = 'answered'
             and i.turn_id is distinct from \(turnID)::uuid)
       from jsonb_to_recordset(\(try RecordField.rows([row]))::jsonb) as r (epoch bigint,
         digest text, revision bigint, human uuid, human_version int, team uuid, team_version int,
-        agent uuid, agent_version int, outcome text, degraded boolean)
+        agent uuid, agent_version int, outcome text, degraded boolean, created_ms bigint)
       on conflict (turn_id) do update set session_id = excluded.session_id,
         epoch = coalesce(excluded.epoch, turns.epoch), binding_digest = excluded.binding_digest,
         revision = excluded.revision, human_version = excluded.human_version,
         team_version = excluded.team_version, agent_version = excluded.agent_version,
-        outcome = excluded.outcome, degraded = excluded.degraded,
+        outcome = excluded.outcome, degraded = excluded.degraded, created_at = excluded.created_at,
         duplicate_inputs = excluded.duplicate_inputs
       where turns.outcome in ('held', 'abandoned', 'unknown')
         and excluded.outcome not in ('abandoned', 'unknown')
