@@ -172,12 +172,14 @@ package struct LedgerService: Sendable {
     }
   }
 
-  /// The record is at fault, and always will be: it can't be read, or the database refuses its
-  /// values (SQLSTATE classes 22 data, 23 integrity, and 42501 row-level security).
+  /// The record is at fault, and always will be: it can't be read or sent, or the database refuses
+  /// its values (SQLSTATE classes 22 data, 23 integrity, 54 limits, and 42501 row-level security).
   private static func isRefusal(_ error: any Error) -> Bool {
     if error is TurnRecordError { return true }
-    guard let state = (error as? PostgresError)?.sqlState else { return false }
-    return state.hasPrefix("22") || state.hasPrefix("23")
+    guard let error = error as? PostgresError else { return false }
+    if error.kind == .encode { return true }
+    guard let state = error.sqlState else { return false }
+    return ["22", "23", "54"].contains { state.hasPrefix($0) }
       || state == PostgresError.State.insufficientPrivilege
   }
 
@@ -191,6 +193,9 @@ package struct LedgerService: Sendable {
     if let error = reason as? TurnRecordError {
       aside.code = error.code
       aside.message = "\(error.field) cannot be read"
+    } else if let error = reason as? PostgresError, error.kind == .encode {
+      aside.code = "UNSTORABLE"
+      aside.message = error.message
     } else if let error = reason as? PostgresError {
       aside.code = "SQLSTATE_\(error.sqlState ?? "unknown")"
       aside.message =
