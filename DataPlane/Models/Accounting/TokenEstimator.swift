@@ -9,7 +9,10 @@ package import Domain
 /// 1. A text's sum is rounded up. Each message adds 4 for its frame, each tool 8. Against vendors'
 /// tokenizers this is within a factor of two, and every figure made by it is stored as `estimated`.
 package enum TokenEstimator {
-  package static func tokens(_ text: String) -> Int {
+  package static func tokens(_ text: String) -> Int { (twelfths(text) + 11) / 12 }
+
+  /// The sum before rounding, in twelfths of a token.
+  static func twelfths(_ text: String) -> Int {
     var twelfths = 0
     for scalar in text.unicodeScalars {
       switch scalar.value {
@@ -19,7 +22,7 @@ package enum TokenEstimator {
       default: twelfths += 12
       }
     }
-    return (twelfths + 11) / 12
+    return twelfths
   }
 
   package static func tokens(_ message: ModelMessage) -> Int {
