@@ -2,7 +2,7 @@ internal import Foundation
 
 /// Secrets of one machine: `<directory>/<tenant>/<name>`, then the environment.
 ///
-/// The environment's key is `BINDERY_SECRET_<TENANT>_<NAME>`, upper-case, with `_` for all that is
+/// The environment's key is `BINDERY_SECRET_<TENANT>__<NAME>`, upper-case, with `_` for all that is
 /// neither a letter nor a digit. A file's trailing line breaks are dropped.
 package struct NodeSecrets: SecretResolver {
   private let directory: String?
@@ -15,16 +15,27 @@ package struct NodeSecrets: SecretResolver {
   }
 
   package func secret(_ reference: SecretReference) async throws(SecretError) -> Secret {
-    if let value = try fromFile(reference) { return Secret(value) }
-    if let value = environment[Self.environmentKey(reference)] { return Secret(value) }
-    throw SecretError(code: .notFound, reference: Self.text(reference))
+    let key = Self.environmentKey(reference)
+    guard let value = try fromFile(reference) ?? key.flatMap({ environment[$0] }) else {
+      throw SecretError(code: .notFound, reference: Self.text(reference))
+    }
+    // An empty key would make every signature right.
+    guard !value.isEmpty else { throw SecretError(code: .empty, reference: Self.text(reference)) }
+    return Secret(value)
   }
 
-  package static func environmentKey(_ reference: SecretReference) -> String {
+  /// nil for a tenant whose part would not end at the first `__`: its key could be another tenant's.
+  package static func environmentKey(_ reference: SecretReference) -> String? {
     func upper(_ text: String) -> String {
       String(text.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
     }
-    return "BINDERY_SECRET_\(upper(reference.tenantSlug))_\(upper(reference.name))"
+    let tenant = upper(reference.tenantSlug)
+    // Slugs are lower-case letters, digits and hyphens; any other text could fold into another's.
+    let isPlain = reference.tenantSlug.allSatisfy {
+      $0.isLowercase || $0.isNumber || $0 == "-"
+    }
+    guard isPlain, !tenant.contains("__"), !tenant.hasSuffix("_") else { return nil }
+    return "BINDERY_SECRET_\(tenant)__\(upper(reference.name))"
   }
 
   private func fromFile(_ reference: SecretReference) throws(SecretError) -> String? {
