@@ -8,7 +8,10 @@ package protocol ToolRunning: Sendable {
   /// garbage become an outcome with `isError`.
   /// - Parameter idempotencyKey: sent as the header `Idempotency-Key`.
   func run(
-    _ call: ToolInvocation, of tools: [ToolSpec], tenant: TenantID, tenantSlug: String,
+    _ call: ToolInvocation,
+    of tools: [ToolSpec],
+    tenant: TenantID,
+    tenantSlug: String,
     idempotencyKey: String
   ) async throws -> ToolOutcome
 }
@@ -36,8 +39,12 @@ package struct ToolOutcome: Hashable, Sendable {
   package var latencyMS: Int
 
   package init(
-    content: String, isError: Bool, recordedArgumentsJSON: String, recordedResultJSON: String,
-    error: String, latencyMS: Int
+    content: String,
+    isError: Bool,
+    recordedArgumentsJSON: String,
+    recordedResultJSON: String,
+    error: String,
+    latencyMS: Int
   ) {
     self.content = content
     self.isError = isError
