@@ -11,9 +11,10 @@ package import Wire
 package struct LedgerService: Sendable {
   let store: Store
   private let logger: Logger
-  private let writer = TurnRecordWriter()
   /// A transaction that lost against another one is tried again this often.
   private let attempts = 5
+  /// Round trips are saved by sending many statements at once, as long as their memory stays small.
+  private let statementsPerTrip = 256
 
   package init(store: Store, logger: Logger) {
     self.store = store
@@ -62,14 +63,22 @@ package struct LedgerService: Sendable {
         let stored = try await lock(spool, on: connection)
         let fresh = batch.filter { Int64(clamping: $0.sequence) > stored }
         guard let last = fresh.last else { return UInt64(clamping: stored) }
+        var statements: [SQL] = []
+        var current: TenantID?
         for request in fresh {
           guard let tenant = TenantID(bytes: request.record.tenantID) else {
             throw TurnRecordError.malformed("tenant_id")
           }
-          try await enter(tenant, on: connection)
-          try await writer.write(request.record, on: connection)
+          if tenant != current { statements.append(Self.enter(tenant)) }
+          current = tenant
+          statements += try TurnRecordStatements(request.record, epoch: nil).all
+          if statements.count >= statementsPerTrip {
+            _ = try await connection.pipeline(statements)
+            statements = []
+          }
         }
-        try await advance(spool, to: last.sequence, on: connection)
+        statements.append(advance(spool, to: last.sequence))
+        _ = try await connection.pipeline(statements)
         return last.sequence
       }
     }
@@ -94,7 +103,7 @@ package struct LedgerService: Sendable {
         // Only a tenant that exists is named; a foreign key would refuse any other.
         var owner = ""
         if let tenant = TenantID(bytes: request.record.tenantID) {
-          try await enter(tenant, on: connection)
+          try await connection.query(Self.enter(tenant))
           let known = try await connection.query("select 1 from tenants where id = \(tenant.uuid)")
           if !known.isEmpty { owner = tenant.description }
         }
@@ -110,7 +119,7 @@ package struct LedgerService: Sendable {
             name: "ledger-set-aside"
           )
         )
-        try await advance(spool, to: request.sequence, on: connection)
+        try await connection.execute(advance(spool, to: request.sequence))
         return request.sequence
       }
     }
@@ -137,28 +146,20 @@ package struct LedgerService: Sendable {
     return try results.last?.first?.decode("committed_sequence") ?? 0
   }
 
-  private func advance(
-    _ spool: Spool,
-    to sequence: UInt64,
-    on connection: PostgresConnection
-  ) async throws {
-    try await connection.execute(
-      SQL(
-        """
-        update ledger_cursors
-        set committed_sequence = \(Int64(clamping: sequence)), updated_at = now()
-        where node_id = \(spool.nodeID) and spool_incarnation = \(spool.incarnation)
-        """,
-        name: "ledger-advance"
-      )
+  private func advance(_ spool: Spool, to sequence: UInt64) -> SQL {
+    SQL(
+      """
+      update ledger_cursors
+      set committed_sequence = \(Int64(clamping: sequence)), updated_at = now()
+      where node_id = \(spool.nodeID) and spool_incarnation = \(spool.incarnation)
+      """,
+      name: "ledger-advance"
     )
   }
 
   /// Row-level security shows and takes this tenant's rows from here on.
-  private func enter(_ tenant: TenantID, on connection: PostgresConnection) async throws {
-    try await connection.query(
-      SQL("select set_config('bindery.tenant_id', \(tenant.description), true)", name: "enter")
-    )
+  private static func enter(_ tenant: TenantID) -> SQL {
+    SQL("select set_config('bindery.tenant_id', \(tenant.description), true)", name: "enter")
   }
 
   private func retrying<T: Sendable>(_ body: () async throws -> T) async throws -> T {

@@ -108,7 +108,8 @@ struct TurnHeads {
       "team_version": .int(Int64(record.pins.teamVersion)),
       "agent": try RecordField.optionalID(record.pins.agentID, "pins.agent_id"),
       "agent_version": .int(Int64(record.pins.agentVersion)),
-      "outcome": .string(outcome), "degraded": .bool(record.degraded), "created_ms": .int(createdAtMS),
+      "outcome": .string(outcome), "degraded": .bool(record.degraded),
+      "created_ms": .int(createdAtMS),
     ])
     let inputs = try record.inputs.map { try RecordField.uuid($0.inputID, "inputs.input_id") }
     return SQL(

@@ -79,6 +79,25 @@ import Wire
     }
   }
 
+  @Test func `stores a batch larger than what a socket takes at once`() async throws {
+    try await withLedger { it in
+      let spool = LedgerFixture.Spool()
+      let requests = (1 ... 60).map { sequence in
+        var record = it.turn(of: sequence % 2 == 0 ? it.tenant : it.other)
+        record.messages[0].body = String(repeating: "ನಮಸ್ಕಾರ ", count: 10_000)
+        return spool.request(UInt64(sequence), record)
+      }
+      #expect(try await it.ledger.record(requests).committedSequence == 60)
+      try await it.expectRows(ofTurns: 60)
+      #expect(
+        try await it.fixture.value(
+          "select min(length(body)) = 80000 and count(distinct tenant_id) = 2 from messages",
+          as: Bool.self
+        )
+      )
+    }
+  }
+
   @Test func `stores nothing and acknowledges nothing when the database is gone`() async throws {
     try await withLedger { it in
       let spool = LedgerFixture.Spool()
