@@ -24,8 +24,16 @@ struct ChildProcess: Sendable {
     }
     var arguments: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
+    // The threads that tasks run on block signals, and a child would inherit that.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var pid: pid_t = 0
-    let code = posix_spawn(&pid, path, &actions, nil, &arguments, environ)
+    let code = posix_spawn(&pid, path, &actions, &attributes, &arguments, environ)
     guard code == 0 else {
       throw PostgresError(.embedded, "\(path) can't be run: \(String(cString: strerror(code)))")
     }

@@ -55,22 +55,19 @@ package final class EmbeddedPostgres: Sendable {
     let watchdog = ephemeral ? try Watchdog(programs: programs, folder: folder) : nil
     do {
       if !folder.isInitialised {
-        logger.info("setting up a database", metadata: ["folder": "\(folder.path)"])
-        try await programs.run(
-          "initdb",
-          ["-D", folder.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"]
-            + (ephemeral ? ["--no-sync"] : [])
-        )
-      }
-      if folder.hasServer {
-        logger.notice("stopping a database server that was left behind")
-        try await programs.run(
-          "pg_ctl",
-          ["-D", folder.data, "-m", "fast", "-w", "stop"],
-          orFails: true
-        )
+        try await setUp(folder, by: programs, ephemeral: ephemeral, logger: logger)
       }
       let socketFolder = try folder.makeSocketFolder()
+      if folder.hasServer {
+        logger.notice("stopping a database server that was left behind")
+        do {
+          try await programs.run("pg_ctl", ["-D", folder.data, "-m", "fast", "-w", "stop"])
+        } catch let error as PostgresError {
+          // One that is killed meanwhile leaves its pid file, on which `pg_ctl` waits in vain.
+          if folder.hasServer { throw error }
+        }
+      }
+      try await folder.removeMarks(socketFolder: socketFolder)
       var options = [
         "listen_addresses=''", "unix_socket_directories=\(socketFolder)", "port=5432",
         "max_connections=200", "timezone=UTC",
@@ -82,7 +79,8 @@ package final class EmbeddedPostgres: Sendable {
           "-D", folder.data, "-l", folder.log, "-w", "-t", "60",
           "-o", options.map { "-c \($0)" }.joined(separator: " "),
           "start",
-        ]
+        ],
+        log: folder.log
       )
       return EmbeddedPostgres(
         programs: programs,
@@ -97,7 +95,25 @@ package final class EmbeddedPostgres: Sendable {
     }
   }
 
-  /// Ends all sessions, stops the server (fast mode) and waits until it is gone.
+  private static func setUp(
+    _ folder: ServerFolder,
+    by programs: ServerPrograms,
+    ephemeral: Bool,
+    logger: Logger
+  ) async throws {
+    logger.info("setting up a database", metadata: ["folder": "\(folder.path)"])
+    try folder.removeUnfinishedData()
+    try await programs.run(
+      "initdb",
+      [
+        "-D", folder.unfinishedData, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale",
+      ]
+        + (ephemeral ? ["--no-sync"] : [])
+    )
+    try folder.finishData()
+  }
+
+  /// Ends all sessions, stops the server (fast mode), waits until it is gone and frees the folder.
   package func stop() async {
     guard
       isStopped.withLock({ stopped in
@@ -105,6 +121,7 @@ package final class EmbeddedPostgres: Sendable {
         return !stopped
       })
     else { return }
+    defer { folder.unlock() }
     let watchdog = watchdog.withLock { watchdog in
       defer { watchdog = nil }
       return watchdog
@@ -118,5 +135,6 @@ package final class EmbeddedPostgres: Sendable {
     } catch {
       logger.error("the database server did not stop", metadata: ["error": "\(error)"])
     }
+    folder.removeDistantSocketFolder(socketFolder)
   }
 }

@@ -8,7 +8,9 @@ extension PostgresWire {
     timeout: Duration,
     cancellation: Cancellation = .statement
   ) async throws -> [PostgresResult] {
-    let limit = timeout > .zero ? ContinuousClock.now + timeout * statements.count + grace : nil
+    // The server times each statement; many together are small ones.
+    let limit =
+      timeout > .zero ? ContinuousClock.now + timeout * min(statements.count, 4) + grace : nil
     return try await perform(deadline: limit, cancellation: cancellation) { wire in
       let began = try wire.isInTransaction
       let attempt = try Attempt(statements)

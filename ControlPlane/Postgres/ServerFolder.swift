@@ -1,11 +1,12 @@
 internal import Foundation
 internal import Glibc
+internal import Synchronization
 
 /// The folder of an embedded server: its data, its log, and the lock that keeps a second one away.
 final class ServerFolder: Sendable {
   /// Where the data really is: elsewhere than asked for when the server's user can't get there.
   let path: String
-  private let lock: Int32
+  private let lock: Mutex<Int32>
 
   var data: String { path + "/data" }
   var log: String { path + "/server.log" }
@@ -19,11 +20,16 @@ final class ServerFolder: Sendable {
     let isRoot = getuid() == 0
     let canReach = !isRoot || Self.everybodyMayPass(to: absolute)
     path = canReach ? absolute : Self.refuge(for: absolute)
-    if !canReach { try Self.make(path, mode: 0o755) }
-    lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard lock >= 0 else { throw Self.failure("\(path)/lock can't be opened: \(Self.reason)") }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
+    if !canReach {
+      try Self.makeOwn(URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false))
+      try Self.make(path, mode: 0o755)
+    }
+    let descriptor = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    lock = Mutex(descriptor)
+    guard descriptor >= 0 else {
+      throw Self.failure("\(path)/lock can't be opened: \(Self.reason)")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       throw Self.failure("\(path) is in use by another process; stop it or use another folder")
     }
     if isRoot {
@@ -33,12 +39,38 @@ final class ServerFolder: Sendable {
     }
   }
 
-  deinit { close(lock) }
+  deinit { unlock() }
+
+  /// Lets others use the folder.
+  func unlock() {
+    lock.withLock { descriptor in
+      guard descriptor >= 0 else { return }
+      // A child between fork and exec has the descriptor too: closing ours would not be enough.
+      flock(descriptor, LOCK_UN)
+      close(descriptor)
+      descriptor = -1
+    }
+  }
 
   var isInitialised: Bool { access(data + "/PG_VERSION", F_OK) == 0 }
 
-  /// A server runs here, or died and left its mark.
-  var hasServer: Bool { access(data + "/postmaster.pid", F_OK) == 0 }
+  /// Where a new data folder is prepared: only a whole one gets its name.
+  var unfinishedData: String { path + "/data.unfinished" }
+
+  func removeUnfinishedData() throws {
+    guard access(unfinishedData, F_OK) == 0 else { return }
+    do {
+      try FileManager.default.removeItem(atPath: unfinishedData)
+    } catch {
+      throw Self.failure("\(unfinishedData) can't be removed: \(error.localizedDescription)")
+    }
+  }
+
+  func finishData() throws {
+    guard rename(unfinishedData, data) == 0 else {
+      throw Self.failure("\(unfinishedData) can't be renamed to data: \(Self.reason)")
+    }
+  }
 
   /// A folder for the socket whose path is short enough (107 bytes with the socket's name, unix(7)).
   func makeSocketFolder() throws -> String {
@@ -46,13 +78,21 @@ final class ServerFolder: Sendable {
     let folder =
       near.utf8.count + "/.s.PGSQL.5432".utf8.count < 104
       ? near : "/tmp/bindery-postgres-\(getuid())-\(Self.fingerprint(path))"
-    try Self.make(folder, mode: 0o700)
+    try Self.makeOwn(folder)
+    guard chmod(folder, 0o700) == 0 else {
+      throw Self.failure("the mode of \(folder) can't be set: \(Self.reason)")
+    }
     if getuid() == 0, let nobody = getpwnam("nobody") {
       guard chown(folder, nobody.pointee.pw_uid, nobody.pointee.pw_gid) == 0 else {
         throw Self.failure("\(folder) can't be given to the user nobody: \(Self.reason)")
       }
     }
     return folder
+  }
+
+  /// Leaves nothing outside of the folder; the server has removed the socket.
+  func removeDistantSocketFolder(_ socketFolder: String) {
+    if !socketFolder.hasPrefix(path + "/") { rmdir(socketFolder) }
   }
 
   private static func make(_ path: String, mode: mode_t) throws {
@@ -64,6 +104,17 @@ final class ServerFolder: Sendable {
       )
     } catch {
       throw failure("\(path) can't be made: \(error.localizedDescription)")
+    }
+  }
+
+  /// Makes a folder in a place where everybody may; one that is there must not be somebody else's.
+  private static func makeOwn(_ path: String) throws {
+    try make(path, mode: 0o755)
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw failure("\(path) can't be read: \(reason)") }
+    let nobody = getuid() == 0 ? getpwnam("nobody")?.pointee.pw_uid : nil
+    guard status.st_mode & S_IFMT == S_IFDIR, [getuid(), nobody].contains(status.st_uid) else {
+      throw failure("\(path) belongs to another user; remove it or use another folder")
     }
   }
 

@@ -34,9 +34,9 @@ struct ServerPrograms: Sendable {
 
   /// Runs a program to its end.
   ///
-  /// - Parameter orFails: a status other than 0 is fine.
+  /// - Parameter log: where more than what it prints can be read.
   /// - Throws: `PostgresError` of kind `embedded` with what it printed.
-  func run(_ program: String, _ arguments: [String], orFails: Bool = false) async throws {
+  func run(_ program: String, _ arguments: [String], log: String? = nil) async throws {
     let (path, arguments) = command(program, arguments)
     var template = Array("/tmp/bindery-\(program)-XXXXXX".utf8CString)
     let output = mkstemp(&template)
@@ -51,13 +51,14 @@ struct ServerPrograms: Sendable {
       unlink(outputPath)
     }
     let status = try await ChildProcess(path, arguments, input: nil, output: output).exitStatus()
-    guard status != 0, !orFails else { return }
+    guard status != 0 else { return }
     let printed = String(
       decoding: FileManager.default.contents(atPath: outputPath) ?? Data(),
       as: UTF8.self
     )
     let last = printed.split(separator: "\n").suffix(3).joined(separator: "; ")
-    throw PostgresError(.embedded, "\(program) failed with status \(status): \(last)")
+    let more = log.map { " (see \($0))" } ?? ""
+    throw PostgresError(.embedded, "\(program) failed with status \(status): \(last)\(more)")
   }
 }
 
