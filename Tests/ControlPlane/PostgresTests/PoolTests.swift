@@ -1,9 +1,10 @@
 import Foundation
 import Logging
-import Postgres
 import PostgresSupport
 import Synchronization
 import Testing
+
+@testable import Postgres
 
 func withPool(
   connections: Int = 4,
@@ -135,18 +136,34 @@ func withPool(
   }
 
   @Test func `a connection that the server ended is replaced`() async throws {
-    try await withPool(connections: 2) { pool in
+    try await withPool(connections: 1) { pool in
       let before: Int32 = try await pool.query("SELECT pg_backend_pid() AS pid")[0].decode("pid")
-      _ = try await pool.withConnection { other in
-        try await other.query(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        )
+      try await withPool(connections: 1) { other in
+        let isEnded: Bool = try await other.query(
+          "SELECT pg_terminate_backend(\(before), 5000) AS ended"
+        )[0].decode("ended")
+        #expect(isEnded)
       }
       try await waitUntil {
         let after: Int32 = try await pool.query("SELECT pg_backend_pid() AS pid")[0].decode("pid")
-        return after != 0
+        return after != before
       }
-      #expect(before != 0)
+    }
+  }
+
+  @Test func `whoever is cancelled while waiting leaves the queue, and the next is served`()
+    async throws
+  {
+    try await withPool(connections: 1, waiters: 1) { pool in
+      try await pool.withConnection { connection in
+        let waiting = Task { try await pool.query("SELECT 1") }
+        try await waitUntil { pool.state.withLock { $0.machine.waiting } == 1 }
+        waiting.cancel()
+        let error = await #expect(throws: PostgresError.self) { try await waiting.value }
+        #expect(error?.kind == .cancelled)
+        try await connection.query("SELECT 1")
+      }
+      #expect(try await pool.query("SELECT 1").count == 1)
     }
   }
 
