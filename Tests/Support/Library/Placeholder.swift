@@ -1,1 +1,0 @@
-// Support: not begun.
