@@ -1,1 +1,0 @@
-// ToolsTests: not begun.
