@@ -37,12 +37,13 @@ package struct LedgerService: Sendable {
     var response = Bindery_V1_RecordResponse()
     do {
       response.committedSequence = try await commit(batch, of: spool)
-    } catch let reason where Self.isRefusal(reason) {
+    } catch {
+      guard SetAsideReason(error) != nil else { throw error }
       for request in batch {
         do {
           response.committedSequence = try await commit([request], of: spool)
-        } catch let reason where Self.isRefusal(reason) {
-          let aside = Self.setAside(request, reason)
+        } catch {
+          guard let aside = SetAsideReason(error)?.setAside(request) else { throw error }
           response.committedSequence = try await setAside(request, aside, of: spool)
           response.setAside.append(aside)
         }
@@ -171,37 +172,5 @@ package struct LedgerService: Sendable {
         attempt += 1
       }
     }
-  }
-
-  /// The record is at fault, and always will be: it can't be read or sent, or the database refuses
-  /// its values (SQLSTATE classes 22 data, 23 integrity, 54 limits, and 42501 row-level security).
-  private static func isRefusal(_ error: any Error) -> Bool {
-    if error is TurnRecordError { return true }
-    guard let error = error as? PostgresError else { return false }
-    if error.kind == .encode { return true }
-    guard let state = error.sqlState else { return false }
-    return ["22", "23", "54"].contains { state.hasPrefix($0) }
-      || state == PostgresError.State.insufficientPrivilege
-  }
-
-  /// Code and message name fields and constraints, never contents.
-  private static func setAside(
-    _ request: Bindery_V1_RecordRequest,
-    _ reason: any Error
-  ) -> Bindery_V1_SetAside {
-    var aside = Bindery_V1_SetAside()
-    aside.sequence = request.sequence
-    if let error = reason as? TurnRecordError {
-      aside.code = error.code
-      aside.message = "\(error.field) cannot be read"
-    } else if let error = reason as? PostgresError, error.kind == .encode {
-      aside.code = "UNSTORABLE"
-      aside.message = error.message
-    } else if let error = reason as? PostgresError {
-      aside.code = "SQLSTATE_\(error.sqlState ?? "unknown")"
-      aside.message =
-        "the database refused the record (\(error.constraint ?? error.statement ?? "a value"))"
-    }
-    return aside
   }
 }
