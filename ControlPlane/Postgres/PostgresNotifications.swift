@@ -11,8 +11,8 @@ package enum PostgresNotification: Sendable, Equatable {
 
 /// The notifications of one channel.
 ///
-/// Ends when the pool shuts down. Throws only when the task is cancelled: a lost connection is
-/// opened again, with back-off, for as long as it takes.
+/// Ends when the pool shuts down. Throws only `CancellationError`: a lost connection is opened
+/// again, with back-off, for as long as it takes.
 package struct PostgresNotifications: AsyncSequence, Sendable {
   package typealias Element = PostgresNotification
 
@@ -45,8 +45,9 @@ package struct PostgresNotifications: AsyncSequence, Sendable {
           if let wire { return try await wire.nextNotification() }
           wire = try await connect()
           return .listening
-        } catch let error as PostgresError where error.kind != .cancelled {
+        } catch let error as PostgresError {
           await dropWire()
+          if error.kind == .cancelled { throw CancellationError() }
         }
       }
       return nil

@@ -182,6 +182,18 @@ func withPool(
     }
   }
 
+  @Test func `whoever listens and is cancelled ends with that and nothing else`() async throws {
+    try await withPool { pool in
+      let task = Task {
+        for try await _ in pool.listen("news") {}
+      }
+      try await waitUntil { pool.state.withLock { !$0.listeners.isEmpty } }
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
+      #expect(pool.state.withLock { $0.listeners.isEmpty })
+    }
+  }
+
   @Test func `COPY writes many rows, or none when one of them is wrong`() async throws {
     try await withPool { pool in
       try await pool.execute("CREATE TABLE t (n bigint PRIMARY KEY, s text)")
