@@ -1,5 +1,8 @@
 internal import AsyncHTTPClient
+internal import Domain
+internal import Foundation
 internal import Logging
+internal import Models
 internal import Observability
 internal import Secrets
 internal import Tools
@@ -11,17 +14,28 @@ struct NodeRooms: Sendable {
   let tools: any ToolRunning
   let guards: any GuardsMaking
 
-  /// - Throws: `ProgramFailure`: this build has no models, tools and guardrails, and a node must not
-  ///   talk to people without its guardrails.
   static func open(
     _ settings: NodeSettings,
     secrets: any SecretResolver,
     client: HTTPClient,
     logger: Logger
   ) throws -> NodeRooms {
-    throw ProgramFailure(
-      .fault,
-      "this build has no models, tools and guardrails yet; take one that has"
-    )
+    var anthropic = AnthropicConfiguration()
+    if let url = settings.anthropicBaseURL { anthropic.baseURL = url }
+    let router = ModelRouter(
+      providers: [
+        AnthropicProvider(configuration: anthropic, client: client), SimulatedProvider(pace: .zero),
+      ],
+      keys: ModelKeys(
+        secrets: secrets,
+        node: ModelKeys.node(
+          providers: ["anthropic"], environment: ProcessInfo.processInfo.environment)),
+      options: .init(),
+      nowMS: { Int64(Date().timeIntervalSince1970 * 1000) },
+      mint: { UUIDv7.make(atMS: Int64(Date().timeIntervalSince1970 * 1000)) })
+    return NodeRooms(
+      models: RoutedModels(router),
+      tools: HTTPToolRunner(secrets: secrets, allow: settings.toolAllow, logger: logger),
+      guards: BindingGuards())
   }
 }
