@@ -63,7 +63,11 @@ package struct ConversationsAPI: Bindery_V1_Conversations.SimpleServiceProtocol 
   ) async throws {
     let (id, work) = claims.register(nodeID: request.nodeID, capacity: Int(request.capacity))
     defer { claims.unregister(id) }
-    for await piece in work { try await response.write(piece) }
-    try Task.checkCancellation()
+    try await withRPCCancellationHandler {
+      for await piece in work { try await response.write(piece) }
+    } onCancelRPC: {
+      // Ends `work`: a node that is gone must not be offered more, and a shutdown waits for this.
+      claims.unregister(id)
+    }
   }
 }

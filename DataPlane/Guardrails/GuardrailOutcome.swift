@@ -32,8 +32,12 @@ package struct GuardrailOutcome: Hashable, Sendable {
     package var digest: String
 
     package init(
-      tier: String, ruleID: String, severity: GuardrailRule.Severity, stage: GuardrailRule.Stage,
-      range: Range<Int>?, digest: String
+      tier: String,
+      ruleID: String,
+      severity: GuardrailRule.Severity,
+      stage: GuardrailRule.Stage,
+      range: Range<Int>?,
+      digest: String
     ) {
       self.tier = tier
       self.ruleID = ruleID

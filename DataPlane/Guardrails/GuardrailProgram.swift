@@ -12,11 +12,15 @@ package final class GuardrailProgram: Sendable {
   private let steps: [Step]
 
   package init(
-    platform: [GuardrailRule], human: [GuardrailRule], team: [GuardrailRule], agent: [GuardrailRule]
+    platform: [GuardrailRule],
+    human: [GuardrailRule],
+    team: [GuardrailRule],
+    agent: [GuardrailRule]
   ) {
-    steps = GuardrailMerge.merge(platform: platform, human: human, team: team, agent: agent).rules.map {
-      Step(rule: $0.rule, tier: $0.tier, matcher: RuleMatcher($0.rule))
-    }
+    steps = GuardrailMerge.merge(platform: platform, human: human, team: team, agent: agent).rules
+      .map {
+        Step(rule: $0.rule, tier: $0.tier, matcher: RuleMatcher($0.rule))
+      }
   }
 
   /// The rules that hold on a channel and in a language.
@@ -28,7 +32,8 @@ package final class GuardrailProgram: Sendable {
         return (when.channels.isEmpty || when.channels.contains(channel))
           && (when.languages.isEmpty || when.languages.contains(language)
             || when.languages.contains(primary))
-      })
+      }
+    )
   }
 }
 
@@ -60,13 +65,17 @@ package struct GuardrailRules: Sendable {
   }
 
   private func block(
-    by blocks: [GuardrailProgram.Step], _ stage: GuardrailRule.Stage, _ outcome: inout GuardrailOutcome
+    by blocks: [GuardrailProgram.Step],
+    _ stage: GuardrailRule.Stage,
+    _ outcome: inout GuardrailOutcome
   ) -> Bool {
     for step in blocks {
       guard let hit = step.matcher.hits(in: outcome.text).first else { continue }
       outcome.violations.append(violation(step, hit, in: outcome.text, stage))
       outcome.blocked = GuardrailOutcome.Blocked(
-        ruleID: step.rule.ruleID, message: step.rule.message)
+        ruleID: step.rule.ruleID,
+        message: step.rule.message
+      )
       outcome.text = ""
       return true
     }
@@ -74,13 +83,21 @@ package struct GuardrailRules: Sendable {
   }
 
   private func violation(
-    _ step: GuardrailProgram.Step, _ hit: Range<Int>, in text: String, _ stage: GuardrailRule.Stage
+    _ step: GuardrailProgram.Step,
+    _ hit: Range<Int>,
+    in text: String,
+    _ stage: GuardrailRule.Stage
   ) -> GuardrailOutcome.Violation {
     let bytes = Array(text.utf8)
-    let isWhole = hit == 0..<bytes.count
+    let isWhole = hit == 0 ..< bytes.count
     return GuardrailOutcome.Violation(
-      tier: step.tier, ruleID: step.rule.ruleID, severity: step.rule.severity, stage: stage,
-      range: isWhole ? nil : hit, digest: Digest(of: Data(bytes[hit])).hex)
+      tier: step.tier,
+      ruleID: step.rule.ruleID,
+      severity: step.rule.severity,
+      stage: stage,
+      range: isWhole ? nil : hit,
+      digest: Digest(of: Data(bytes[hit])).hex
+    )
   }
 
   /// Most bytes of look-back that an output rule which changes the text can need; nil: all of it.
@@ -99,11 +116,14 @@ package struct GuardrailRules: Sendable {
 /// Carries out a rule's rewrite.
 enum Rewriter {
   static func apply(
-    _ rewrite: GuardrailRule.Rewrite?, to text: String, at hits: [Range<Int>]
+    _ rewrite: GuardrailRule.Rewrite?,
+    to text: String,
+    at hits: [Range<Int>]
   ) -> String {
     let bytes = Array(text.utf8)
     switch rewrite?.mode ?? .mask {
-    case .mask, .regenerate: return replacing(hits, in: bytes) { String(repeating: "•", count: $0.count) }
+    case .mask, .regenerate:
+      return replacing(hits, in: bytes) { String(repeating: "•", count: $0.count) }
     case .replace: return replacing(hits, in: bytes) { _ in rewrite?.with ?? "" }
     case .append: return text + (rewrite?.with ?? "")
     case .prepend: return (rewrite?.with ?? "") + text
@@ -114,12 +134,14 @@ enum Rewriter {
   }
 
   private static func replacing(
-    _ hits: [Range<Int>], in bytes: [UInt8], _ replacement: (String) -> String
+    _ hits: [Range<Int>],
+    in bytes: [UInt8],
+    _ replacement: (String) -> String
   ) -> String {
     var result: [UInt8] = []
     var position = 0
     for hit in hits where hit.lowerBound >= position {
-      result += bytes[position..<hit.lowerBound]
+      result += bytes[position ..< hit.lowerBound]
       result += Array(replacement(String(decoding: bytes[hit], as: UTF8.self)).utf8)
       position = hit.upperBound
     }

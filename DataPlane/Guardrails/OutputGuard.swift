@@ -33,7 +33,7 @@ package struct OutputGuard: Sendable {
     while end > released, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
     guard end > released else { return "" }
     defer { released = end }
-    return String(decoding: bytes[released..<end], as: UTF8.self)
+    return String(decoding: bytes[released ..< end], as: UTF8.self)
   }
 
   /// Nothing more comes.

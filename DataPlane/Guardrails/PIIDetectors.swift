@@ -21,7 +21,8 @@ struct PIIDetectors: Sendable {
 
   /// - Parameter names: of kinds; none means all.
   init(_ names: [String]) throws(PatternError) {
-    let wanted = names.isEmpty ? Kind.allCases : Kind.allCases.filter { names.contains($0.rawValue) }
+    let wanted =
+      names.isEmpty ? Kind.allCases : Kind.allCases.filter { names.contains($0.rawValue) }
     var detectors: [(kind: Kind, pattern: Pattern)] = []
     for kind in wanted { detectors.append((kind, try Pattern(Self.source(of: kind)))) }
     // Phones are looked for in any case, so that they aren't taken for something else.
@@ -50,7 +51,8 @@ struct PIIDetectors: Sendable {
     var taken: [Range<Int>] = []
     var hits: [Range<Int>] = []
     for (kind, pattern) in detectors {
-      for range in pattern.matches(in: normal.text) where !taken.contains(where: { $0.overlaps(range) }) {
+      for range in pattern.matches(in: normal.text)
+      where !taken.contains(where: { $0.overlaps(range) }) {
         guard Self.isValid(normal.slice(range), kind) else { continue }
         taken.append(range)
         if kind != .phone || isPhoneWanted { hits.append(normal.original(range)) }
@@ -63,7 +65,7 @@ struct PIIDetectors: Sendable {
     let digits = text.compactMap(\.wholeNumberValue)
     switch kind {
     case .aadhaar: return digits.count == 12 && verhoeff(digits)
-    case .card: return (13...19).contains(digits.count) && luhn(digits)
+    case .card: return (13 ... 19).contains(digits.count) && luhn(digits)
     case .upi: return handles.contains(String(text.split(separator: "@").last ?? "").lowercased())
     case .phone, .pan, .email: return true
     }
@@ -132,6 +134,6 @@ struct NormalisedDigits {
   func slice(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
   func original(_ range: Range<Int>) -> Range<Int> {
-    offsets[range.lowerBound]..<offsets[range.upperBound]
+    offsets[range.lowerBound] ..< offsets[range.upperBound]
   }
 }

@@ -29,7 +29,8 @@ enum RuleMatcher: Sendable {
         let hosts = rule.params["hosts"]?.arrayValue?.compactMap(\.stringValue) ?? []
         self = .urlAllowlist(
           try Pattern(#"(?:https?://|www\.)[^\s<>"]{1,500}"#, ignoringCase: true),
-          hosts: Set(hosts.map { $0.lowercased() }))
+          hosts: Set(hosts.map { $0.lowercased() })
+        )
       case .language, .topic, .classifier, .toolArgs, .rate:
         self = .broken(isHit: rule.failsClosed)
       }
@@ -39,14 +40,14 @@ enum RuleMatcher: Sendable {
   }
 
   func hits(in text: String) -> [Range<Int>] {
-    let whole = 0..<text.utf8.count
+    let whole = 0 ..< text.utf8.count
     switch self {
     case .regex(let pattern): return pattern.matches(in: text)
     case .keywords(let keywords): return keywords.matches(in: text)
     case .pii(let detectors): return detectors.hits(in: text)
     case .maxLength(let limit):
       guard text.count > limit else { return [] }
-      return [text.prefix(limit).utf8.count..<whole.upperBound]
+      return [text.prefix(limit).utf8.count ..< whole.upperBound]
     case .mustInclude(let wanted): return text.contains(wanted) ? [] : [whole]
     case .urlAllowlist(let pattern, let hosts):
       let utf8 = Array(text.utf8)

@@ -29,13 +29,18 @@ struct NodeRooms: Sendable {
       keys: ModelKeys(
         secrets: secrets,
         node: ModelKeys.node(
-          providers: ["anthropic"], environment: ProcessInfo.processInfo.environment)),
+          providers: ["anthropic"],
+          environment: ProcessInfo.processInfo.environment
+        )
+      ),
       options: .init(),
       nowMS: { Int64(Date().timeIntervalSince1970 * 1000) },
-      mint: { UUIDv7.make(atMS: Int64(Date().timeIntervalSince1970 * 1000)) })
+      mint: { UUIDv7.make(atMS: Int64(Date().timeIntervalSince1970 * 1000)) }
+    )
     return NodeRooms(
       models: RoutedModels(router),
       tools: HTTPToolRunner(secrets: secrets, allow: settings.toolAllow, logger: logger),
-      guards: BindingGuards())
+      guards: BindingGuards()
+    )
   }
 }

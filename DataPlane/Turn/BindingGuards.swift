@@ -14,7 +14,9 @@ package final class BindingGuards: GuardsMaking {
   }
 
   package func guards(
-    for binding: ResolvedBinding, channel: String, language: String
+    for binding: ResolvedBinding,
+    channel: String,
+    language: String
   ) -> any TurnGuards {
     RulesOfTurn(rules: program(of: binding).rules(channel: channel, language: language))
   }
@@ -22,8 +24,11 @@ package final class BindingGuards: GuardsMaking {
   private func program(of binding: ResolvedBinding) -> GuardrailProgram {
     if let known = programs.withLock({ $0[binding.digest] }) { return known }
     let made = GuardrailProgram(
-      platform: binding.platform.guardrails, human: binding.human.guardrails,
-      team: binding.team.guardrails, agent: binding.agent.guardrails)
+      platform: binding.platform.guardrails,
+      human: binding.human.guardrails,
+      team: binding.team.guardrails,
+      agent: binding.agent.guardrails
+    )
     programs.withLock { programs in
       if programs.count >= limit { programs.removeAll() }
       programs[binding.digest] = made
