@@ -175,7 +175,7 @@ let testing: [Target] = [
     "Scenario", "Tests/Support/Scenario",
     ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
   program(
-    "Fakes", "Tests/Support/Fakes", ["Support", "Domain", arguments, hummingbird, lifecycle, logging]),
+    "Fakes", "Tests/Support/Fakes", ["Support", "Domain", arguments, hummingbird, lifecycle, unixSignals, logging]),
   program(
     "Check", "Tests/Support/Check",
     ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, arguments, crypto, logging]),

@@ -14,22 +14,29 @@ package struct CommandLineTool: Sendable {
 
   /// Runs a command to its end, whatever its status.
   package func run(
-    _ arguments: [String], within limit: Duration = .seconds(40)
+    _ arguments: [String],
+    within limit: Duration = .seconds(40)
   ) async throws -> Completed {
     try await Completed.run(
-      "bindery \(arguments.first ?? "")", path: path, arguments: arguments,
-      environment: ["BINDERY_CONTROL": control], within: limit)
+      "bindery \(arguments.first ?? "")",
+      path: path,
+      arguments: arguments,
+      environment: ["BINDERY_CONTROL": control],
+      within: limit
+    )
   }
 
   /// Runs a command that must succeed, and reads the JSON that it prints.
   package func json(
-    _ arguments: [String], within limit: Duration = .seconds(40)
+    _ arguments: [String],
+    within limit: Duration = .seconds(40)
   ) async throws -> JSONValue {
     let completed = try await run(arguments + ["--output", "json"], within: limit)
     guard completed.status == 0 else {
       throw ScenarioFailure(
         "bindery \(arguments.joined(separator: " ")) ended with status \(completed.status): "
-          + completed.standardError + completed.standardOutput)
+          + completed.standardError + completed.standardOutput
+      )
     }
     return try JSONDecoder().decode(JSONValue.self, from: Data(completed.standardOutput.utf8))
   }

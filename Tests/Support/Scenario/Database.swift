@@ -22,11 +22,13 @@ package struct Database: Sendable {
   /// The only value of a query, as text.
   package func scalar(_ query: String) async throws -> String {
     let completed = try await Completed.run(
-      "psql", path: psql,
+      "psql",
+      path: psql,
       arguments: [
         "--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--dbname",
         conninfo, "--command", query,
-      ])
+      ]
+    )
     guard completed.status == 0 else {
       throw ScenarioFailure("psql: \(completed.standardError)")
     }
@@ -48,12 +50,17 @@ package struct Database: Sendable {
       join sessions s on s.id = m.session_id
       join agent_bindings b on b.id = s.binding_id
       join tenants t on t.id = b.tenant_id
-      """)
+      """
+    )
     return Transcript(
       rows.map { row in
         Utterance(
-          tenant: row["tenant"]?.stringValue ?? "", channel: row["channel"]?.stringValue ?? "",
-          inbound: row["direction"] == "inbound", body: row["body"]?.stringValue ?? "")
-      })
+          tenant: row["tenant"]?.stringValue ?? "",
+          channel: row["channel"]?.stringValue ?? "",
+          inbound: row["direction"] == "inbound",
+          body: row["body"]?.stringValue ?? ""
+        )
+      }
+    )
   }
 }

@@ -20,7 +20,10 @@ package struct HTTPAnswer: Sendable {
 
 /// One plain HTTP call.
 package func httpCall(
-  _ method: String, _ url: String, headers: [String: String] = [:], body: Data? = nil,
+  _ method: String,
+  _ url: String,
+  headers: [String: String] = [:],
+  body: Data? = nil,
   within limit: Duration = .seconds(20)
 ) async throws -> HTTPAnswer {
   var request = HTTPClientRequest(url: url)
@@ -30,7 +33,9 @@ package func httpCall(
   let response: HTTPClientResponse
   do {
     response = try await HTTPClient.shared.execute(
-      request, timeout: .nanoseconds(Int64(limit / .nanoseconds(1))))
+      request,
+      timeout: .nanoseconds(Int64(limit / .nanoseconds(1)))
+    )
   } catch {
     throw ScenarioFailure("\(method) \(url): \(error)")
   }
@@ -38,5 +43,6 @@ package func httpCall(
   return HTTPAnswer(
     status: Int(response.status.code),
     headers: response.headers.map { ($0.name.lowercased(), $0.value) },
-    body: Data(bytes.readableBytesView))
+    body: Data(bytes.readableBytesView)
+  )
 }

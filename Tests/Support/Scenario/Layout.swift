@@ -17,13 +17,15 @@ package struct Layout: Sendable {
   /// `BINDERY_BINARIES` names another folder of programs.
   package static func ofThisBuild(file: String = #filePath) throws -> Layout {
     var repository = URL(filePath: file)
-    for _ in 0..<4 { repository.deleteLastPathComponent() }
+    for _ in 0 ..< 4 { repository.deleteLastPathComponent() }
     if let folder = ProcessInfo.processInfo.environment["BINDERY_BINARIES"] {
       return Layout(repository: repository, programs: URL(filePath: folder))
     }
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return Layout(
-      repository: repository, programs: URL(filePath: own).deletingLastPathComponent())
+      repository: repository,
+      programs: URL(filePath: own).deletingLastPathComponent()
+    )
   }
 
   package var sample: URL { repository.appending(path: "Tests/Fixtures/sample") }
@@ -36,7 +38,9 @@ package struct Layout: Sendable {
     let path = programs.appending(path: name).path
     guard FileManager.default.isExecutableFile(atPath: path) else {
       throw ScenarioFailure(
-        "\(path) is missing", hint: "build it: swift build --product \(name)")
+        "\(path) is missing",
+        hint: "build it: swift build --product \(name)"
+      )
     }
     return path
   }
@@ -60,7 +64,8 @@ package struct ScenarioFailure: Error, CustomStringConvertible {
 
 /// Throws unless `condition` holds.
 package func require(
-  _ condition: Bool, _ message: @autoclosure () -> String
+  _ condition: Bool,
+  _ message: @autoclosure () -> String
 ) throws {
   guard condition else { throw ScenarioFailure(message()) }
 }

@@ -11,7 +11,10 @@ package struct Program: Sendable {
   /// The program gets a process group of its own, so that Ctrl-C in a terminal reaches only the
   /// program that started it, which then stops the others in order.
   package init(
-    _ name: String, path: String, arguments: [String], environment: [String: String] = [:],
+    _ name: String,
+    path: String,
+    arguments: [String],
+    environment: [String: String] = [:],
     log: URL
   ) throws {
     self.name = name
@@ -103,11 +106,15 @@ package struct Completed: Sendable {
 
   /// Runs a program to its end.
   package static func run(
-    _ name: String, path: String, arguments: [String], environment: [String: String] = [:],
+    _ name: String,
+    path: String,
+    arguments: [String],
+    environment: [String: String] = [:],
     within limit: Duration = .seconds(30)
   ) async throws -> Completed {
     let folder = FileManager.default.temporaryDirectory.appending(
-      path: "bindery-run-\(UUID().uuidString)")
+      path: "bindery-run-\(UUID().uuidString)"
+    )
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { removeFolder(folder) }
     let (out, err) = (folder.appending(path: "out"), folder.appending(path: "err"))
@@ -132,7 +139,8 @@ package struct Completed: Sendable {
       status: process.terminationReason == .uncaughtSignal
         ? 128 + process.terminationStatus : process.terminationStatus,
       standardOutput: String(decoding: try Data(contentsOf: out), as: UTF8.self),
-      standardError: String(decoding: try Data(contentsOf: err), as: UTF8.self))
+      standardError: String(decoding: try Data(contentsOf: err), as: UTF8.self)
+    )
   }
 }
 

@@ -36,6 +36,8 @@ package struct Report: Sendable {
 
   private func line(_ mark: String, _ name: String, _ detail: String, _ took: Duration) {
     let shown = detail.isEmpty ? "" : ": \(detail)"
-    write("\(mark)  \(name)\(shown)  [\(took.formatted(.units(allowed: [.seconds, .milliseconds], width: .narrow, maximumUnitCount: 1)))]")
+    write(
+      "\(mark)  \(name)\(shown)  [\(took.formatted(.units(allowed: [.seconds, .milliseconds], width: .narrow, maximumUnitCount: 1)))]"
+    )
   }
 }

@@ -2,7 +2,9 @@
 ///
 /// - Parameter what: Said when the time is over.
 package func waitFor<T>(
-  _ what: String, within limit: Duration, every pause: Duration = .milliseconds(10),
+  _ what: String,
+  within limit: Duration,
+  every pause: Duration = .milliseconds(10),
   _ look: () async throws -> T?
 ) async throws -> T {
   let start = ContinuousClock.now
@@ -17,7 +19,9 @@ package func waitFor<T>(
 
 /// Looks again and again until `condition` holds.
 package func waitUntil(
-  _ what: String, within limit: Duration, every pause: Duration = .milliseconds(10),
+  _ what: String,
+  within limit: Duration,
+  every pause: Duration = .milliseconds(10),
   _ condition: () async throws -> Bool
 ) async throws {
   try await waitFor(what, within: limit, every: pause) { try await condition() ? () : nil }

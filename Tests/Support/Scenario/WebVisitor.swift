@@ -32,7 +32,9 @@ package actor WebVisitor {
 
   /// Sends a message to a node and reads the events that come back.
   package func say(
-    _ text: String, to edge: String, id: String = UUID().uuidString.lowercased(),
+    _ text: String,
+    to edge: String,
+    id: String = UUID().uuidString.lowercased(),
     within limit: Duration = .seconds(30)
   ) async throws -> Reply {
     let start = ContinuousClock.now
@@ -47,7 +49,9 @@ package actor WebVisitor {
     let response: HTTPClientResponse
     do {
       response = try await HTTPClient.shared.execute(
-        request, timeout: .nanoseconds(Int64(limit / .nanoseconds(1))))
+        request,
+        timeout: .nanoseconds(Int64(limit / .nanoseconds(1)))
+      )
     } catch {
       throw ScenarioFailure("web message to \(host) at \(edge): \(error)")
     }

@@ -13,7 +13,11 @@ package struct WhatsAppAccount: Sendable {
   package var verifyToken: String
 
   package init(
-    tenant: String, slug: String, displayNumber: String, phoneNumberID: String, appSecret: String,
+    tenant: String,
+    slug: String,
+    displayNumber: String,
+    phoneNumberID: String,
+    appSecret: String,
     verifyToken: String
   ) {
     self.tenant = tenant
@@ -81,7 +85,9 @@ package struct WhatsAppDelivery: Sendable {
   /// `sha256=` and the HMAC-SHA256 of the body in lower-case hex.
   package static func signature(of body: Data, secret: String) -> String {
     let code = HMAC<SHA256>.authenticationCode(
-      for: body, using: SymmetricKey(data: Data(secret.utf8)))
+      for: body,
+      using: SymmetricKey(data: Data(secret.utf8))
+    )
     return "sha256="
       + code.map { byte in
         let digits = String(byte, radix: 16)
@@ -94,6 +100,10 @@ package struct WhatsAppDelivery: Sendable {
     var headers = ["content-type": "application/json"]
     if let signature { headers["x-hub-signature-256"] = signature }
     return try await httpCall(
-      "POST", "\(edge)/webhooks/whatsapp/\(account.slug)", headers: headers, body: body)
+      "POST",
+      "\(edge)/webhooks/whatsapp/\(account.slug)",
+      headers: headers,
+      body: body
+    )
   }
 }

@@ -1,0 +1,107 @@
+package import Domain
+internal import Foundation
+internal import HTTPTypes
+package import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+
+/// A stand-in for a service that can't be reached from here: answers in its wire format, remembers
+/// every request, and fails on demand. It is no such service, and says so on its front page.
+///
+/// `GET /control/requests` lists what came; `POST /control/fail {"status": 429, "times": 2}` makes the
+/// next requests fail.
+package final class FakeServer: Sendable {
+  /// What to answer: content type and body.
+  package struct Answer: Sendable {
+    package var contentType: String
+    package var body: String
+
+    package init(contentType: String = "application/json", body: String) {
+      self.contentType = contentType
+      self.body = body
+    }
+  }
+
+  private struct State {
+    var requests: [JSONValue] = []
+    var failures: [Int] = []
+  }
+
+  private let name: String
+  private let port: Int
+  private let state = Mutex(State())
+  private let answer: @Sendable (_ path: String, _ body: JSONValue) throws -> Answer
+
+  package init(
+    name: String,
+    port: Int,
+    answer: @escaping @Sendable (_ path: String, _ body: JSONValue) throws -> Answer
+  ) {
+    self.name = name
+    self.port = port
+    self.answer = answer
+  }
+
+  /// The server, not started yet.
+  package func application(
+    onRunning: @escaping @Sendable () async -> Void = {}
+  ) -> some ApplicationProtocol {
+    let router = Router()
+    router.get("/") { [name] _, _ in "This is a fake \(name), for tests and trying out.\n" }
+    router.get("/control/requests") { _, _ in
+      try Self.response(.array(self.state.withLock { $0.requests }))
+    }
+    router.post("/control/fail") { request, _ in
+      let body = try await Self.json(of: request)
+      let status = Int(body["status"]?.intValue ?? 500)
+      let times = Int(body["times"]?.intValue ?? 1)
+      self.state.withLock { $0.failures += Array(repeating: status, count: min(times, 100)) }
+      return try Self.response(["ok": true])
+    }
+    router.post("**") { request, _ in
+      let body = try await Self.json(of: request)
+      let entry: JSONValue = [
+        "path": .string(request.uri.path), "body": body,
+        "authorization": .string(request.headers[.authorization] ?? ""),
+      ]
+      let failure = self.state.withLock { state in
+        state.requests.append(entry)
+        return state.failures.isEmpty ? nil : state.failures.removeFirst()
+      }
+      if let failure {
+        return Response(
+          status: .init(code: failure),
+          body: .init(byteBuffer: ByteBuffer(string: "{}"))
+        )
+      }
+      let answer = try self.answer(request.uri.path, body)
+      return Response(
+        status: .ok,
+        headers: [.contentType: answer.contentType],
+        body: .init(byteBuffer: ByteBuffer(string: answer.body))
+      )
+    }
+    return Application(
+      router: router,
+      configuration: .init(address: .hostname("127.0.0.1", port: port)),
+      onServerRunning: { _ in await onRunning() },
+      logger: Logger(label: "fake") { _ in SwiftLogNoOpLogHandler() }
+    )
+  }
+
+  private static func json(of request: Request) async throws -> JSONValue {
+    let buffer = try await request.body.collect(upTo: 1 << 20)
+    guard buffer.readableBytes > 0 else { return .null }
+    return try JSONDecoder().decode(JSONValue.self, from: Data(buffer.readableBytesView))
+  }
+
+  private static func response(_ value: JSONValue) throws -> Response {
+    let data = try JSONEncoder().encode(value)
+    return Response(
+      status: .ok,
+      headers: [.contentType: "application/json"],
+      body: .init(byteBuffer: ByteBuffer(bytes: data))
+    )
+  }
+}

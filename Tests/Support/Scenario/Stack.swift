@@ -1,0 +1,176 @@
+package import Domain
+package import Foundation
+
+/// Everything that a running Bindery is made of, started as real processes in a folder of its own.
+package actor Stack {
+  package static let tenants = ["sahayak", "ranveer", "kichcha", "medicly", "vakil"]
+
+  package struct Ports: Sendable {
+    package var grpc: Int
+    package var http: Int
+    package var nodes: [Int]
+    package var whatsapp: Int
+    package var anthropic: Int
+    package var tools: Int
+
+    /// Below the ephemeral range. The tools' port stands in the sample.
+    package init(base: Int = 7400) {
+      grpc = base
+      http = base + 1
+      nodes = [base + 10, base + 20]
+      whatsapp = base + 82
+      anthropic = base + 81
+      tools = 7480
+    }
+  }
+
+  package nonisolated let layout: Layout
+  package nonisolated let folder: URL
+  package nonisolated let ports: Ports
+  private var running: [String: Program] = [:]
+
+  package init(layout: Layout, folder: URL, ports: Ports = Ports()) {
+    self.layout = layout
+    self.folder = folder
+    self.ports = ports
+  }
+
+  package nonisolated var edges: [String] { ports.nodes.map { "http://127.0.0.1:\($0)" } }
+  package nonisolated var control: String { "127.0.0.1:\(ports.grpc)" }
+
+  package nonisolated func tool() throws -> CommandLineTool {
+    CommandLineTool(path: try layout.program("bindery"), control: control)
+  }
+
+  package nonisolated func database() throws -> Database {
+    let path = folder.appending(path: "control/postgres.conninfo")
+    let conninfo = String(decoding: try Data(contentsOf: path), as: UTF8.self)
+    return Database(
+      psql: layout.postgres.appending(path: "psql").path,
+      conninfo: conninfo.trimmingCharacters(in: .whitespacesAndNewlines)
+    )
+  }
+
+  /// Secrets, fakes, control plane, nodes.
+  package func start() async throws {
+    try writeSecrets()
+    try await start(
+      "bindery-fakes",
+      [
+        "--whatsapp", "\(ports.whatsapp)", "--anthropic", "\(ports.anthropic)", "--tools",
+        "\(ports.tools)",
+      ]
+    )
+    try await startControl()
+    for index in ports.nodes.indices { try await startNode(index) }
+  }
+
+  package func startControl() async throws {
+    try await start(
+      "bindery-control",
+      [
+        "--grpc", control, "--http", "127.0.0.1:\(ports.http)", "--data-dir",
+        folder.appending(path: "control").path, "--postgres-binaries", layout.postgres.path,
+        "--tool-allow", "127.0.0.1:\(ports.tools)", "--lease-ms", "3000",
+      ]
+    )
+  }
+
+  package func startNode(_ index: Int) async throws {
+    try await start(
+      "bindery-node",
+      [
+        "--node-id", "node-\(index + 1)", "--region", "local", "--control", control, "--http",
+        "127.0.0.1:\(ports.nodes[index])", "--data-dir",
+        folder.appending(path: "node-\(index + 1)").path, "--secrets-dir",
+        folder.appending(path: "secrets").path, "--whatsapp-base-url",
+        "http://127.0.0.1:\(ports.whatsapp)", "--anthropic-base-url",
+        "http://127.0.0.1:\(ports.anthropic)", "--tool-allow", "127.0.0.1:\(ports.tools)",
+        "--quiet-ms", "100", "--latest-ms", "1000",
+      ],
+      as: "node-\(index + 1)"
+    )
+  }
+
+  private func start(_ program: String, _ arguments: [String], as name: String? = nil) async throws
+  {
+    let name = name ?? program
+    // A log of its own for each start, so that an old "ready" isn't taken for the new one.
+    let log = folder.appending(path: "\(name)-\(UUID().uuidString.prefix(8)).log")
+    let started = try Program(
+      name,
+      path: try layout.program(program),
+      arguments: arguments,
+      log: log
+    )
+    running[name] = started
+    try await started.waitUntilReady(within: .seconds(60))
+  }
+
+  /// - Returns: Whether it ended by itself within the time.
+  @discardableResult
+  package func stop(_ name: String) async -> Bool {
+    guard let program = running.removeValue(forKey: name) else { return true }
+    return await program.stop()
+  }
+
+  /// Ends the control plane as a crash would.
+  package func killControl() async throws {
+    guard let program = running.removeValue(forKey: "bindery-control") else { return }
+    program.signal(SIGKILL)
+    // The database that it started outlives it and holds what `Process` waits on, so ask the port.
+    try await waitUntil("the control plane is gone", within: .seconds(10)) {
+      do {
+        _ = try await httpCall("GET", "http://127.0.0.1:\(ports.http)/healthz", within: .seconds(1))
+        return false
+      } catch is ScenarioFailure {
+        return true
+      }
+    }
+  }
+
+  /// Stops all that was started, nodes first. Returns the names of those that had to be killed.
+  package func stopAll() async -> [String] {
+    var killed: [String] = []
+    for name in ["node-1", "node-2", "bindery-control", "bindery-fakes"] {
+      if !(await stop(name)) { killed.append(name) }
+    }
+    return killed
+  }
+
+  private func writeSecrets() throws {
+    for tenant in Self.tenants {
+      let folder = folder.appending(path: "secrets/\(tenant)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      for name in ["app_secret", "verify_token", "access_token", "anthropic_api_key"] {
+        let file = folder.appending(path: name)
+        try Data("\(tenant)-\(name)".utf8).write(to: file)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+      }
+    }
+  }
+
+  /// The WhatsApp account of a tenant of the sample.
+  package nonisolated func account(of tenant: String) -> WhatsAppAccount {
+    let number = (Self.tenants.firstIndex(of: tenant) ?? 0) + 1
+    return WhatsAppAccount(
+      tenant: tenant,
+      slug: tenant,
+      displayNumber: "91980000000\(number)",
+      phoneNumberID: "10980000000000\(number)",
+      appSecret: "\(tenant)-app_secret",
+      verifyToken: "\(tenant)-verify_token"
+    )
+  }
+
+  /// What a fake received so far.
+  package nonisolated func received(by port: Int) async throws -> [JSONValue] {
+    try await httpCall("GET", "http://127.0.0.1:\(port)/control/requests").json().arrayValue ?? []
+  }
+
+  /// Texts that the fake WhatsApp was asked to send to a phone.
+  package nonisolated func sent(to phone: String) async throws -> [String] {
+    try await received(by: ports.whatsapp).filter { $0["body"]?["to"]?.stringValue == phone }
+      .compactMap { $0["body"]?["text"]?["body"]?.stringValue }
+  }
+}
