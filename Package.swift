@@ -33,7 +33,9 @@ func tests(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) 
 
 let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcProtobuf: Target.Dependency = .product(
-  name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+  name: "GRPCProtobuf",
+  package: "grpc-swift-protobuf"
+)
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -43,34 +45,56 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let lifecycle: Target.Dependency = .product(
-  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+  name: "ServiceLifecycle",
+  package: "swift-service-lifecycle"
+)
 let unixSignals: Target.Dependency = .product(
-  name: "UnixSignals", package: "swift-service-lifecycle")
+  name: "UnixSignals",
+  package: "swift-service-lifecycle"
+)
 let configuration: Target.Dependency = .product(
-  name: "Configuration", package: "swift-configuration")
+  name: "Configuration",
+  package: "swift-configuration"
+)
 let arguments: Target.Dependency = .product(
-  name: "ArgumentParser", package: "swift-argument-parser")
+  name: "ArgumentParser",
+  package: "swift-argument-parser"
+)
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let hashTrees: Target.Dependency = .product(
-  name: "HashTreeCollections", package: "swift-collections")
+  name: "HashTreeCollections",
+  package: "swift-collections"
+)
 
 // MARK: - Shared
 
 let shared: [Target] = [
   .systemLibrary(
-    name: "CNGHTTP2", path: "Shared/CNGHTTP2", pkgConfig: "libnghttp2",
-    providers: [.apt(["libnghttp2-dev"])]),
+    name: "CNGHTTP2",
+    path: "Shared/CNGHTTP2",
+    pkgConfig: "libnghttp2",
+    providers: [.apt(["libnghttp2-dev"])]
+  ),
   .target(
-    name: "CRE2", path: "Shared/CRE2", linkerSettings: [.linkedLibrary("re2")]),
+    name: "CRE2",
+    path: "Shared/CRE2",
+    linkerSettings: [.linkedLibrary("re2")]
+  ),
   .target(
-    name: "Wire", dependencies: [protobuf], path: "Shared/Wire/Messages",
-    swiftSettings: generated),
+    name: "Wire",
+    dependencies: [protobuf],
+    path: "Shared/Wire/Messages",
+    swiftSettings: generated
+  ),
   .target(
-    name: "WireServices", dependencies: ["Wire", grpcCore, grpcProtobuf, protobuf],
-    path: "Shared/Wire/Services", swiftSettings: generated),
+    name: "WireServices",
+    dependencies: ["Wire", grpcCore, grpcProtobuf, protobuf],
+    path: "Shared/Wire/Services",
+    swiftSettings: generated
+  ),
   room("Domain", "Shared/Domain", [crypto]),
   room("Codecs", "Shared/Codecs", ["Domain", crypto, yams]),
   room("Matching", "Shared/Matching", ["CRE2", "Domain"]),
@@ -78,8 +102,13 @@ let shared: [Target] = [
   room("JSONSchema", "Shared/JSONSchema", ["Domain", "Matching"]),
   room("HTTP2", "Shared/HTTP2", ["CNGHTTP2", nioCore, collections]),
   room(
-    "Transport", "Shared/Transport",
-    ["HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, logging]),
+    "Transport",
+    "Shared/Transport",
+    [
+      "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix,
+      collections, logging,
+    ]
+  ),
   room("Observability", "Shared/Observability", ["Domain", configuration, yams, logging]),
 ]
 
@@ -87,104 +116,178 @@ let shared: [Target] = [
 
 let controlPlane: [Target] = [
   .systemLibrary(
-    name: "CLibPQ", path: "ControlPlane/CLibPQ", pkgConfig: "libpq",
-    providers: [.apt(["libpq-dev"])]),
+    name: "CLibPQ",
+    path: "ControlPlane/CLibPQ",
+    pkgConfig: "libpq",
+    providers: [.apt(["libpq-dev"])]
+  ),
   room("Postgres", "ControlPlane/Postgres", ["CLibPQ", collections, logging]),
   .target(
-    name: "Store", dependencies: ["Postgres", "Domain", "Codecs", crypto, logging],
-    path: "ControlPlane/Store", resources: [.embedInCode("Migrations")], swiftSettings: strict),
+    name: "Store",
+    dependencies: ["Postgres", "Domain", "Codecs", crypto, logging],
+    path: "ControlPlane/Store",
+    resources: [.embedInCode("Migrations")],
+    swiftSettings: strict
+  ),
   room("Compiler", "ControlPlane/Compiler", ["Domain", "Codecs", "Matching", "JSONSchema"]),
   room(
-    "Changelog", "ControlPlane/Changelog", ["Domain", "Wire", "WireMapping", protobuf, hashTrees, collections, logging]),
+    "Changelog",
+    "ControlPlane/Changelog",
+    ["Domain", "Wire", "WireMapping", protobuf, hashTrees, collections, logging]
+  ),
   room("Switches", "ControlPlane/Switches", ["Domain", "Changelog", "Store", logging]),
-  room("Ledger", "ControlPlane/Ledger", ["Domain", "Store", "Postgres", "Wire", protobuf, logging]),
   room(
-    "Conversations", "ControlPlane/Conversations",
-    ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, collections, logging]),
+    "Ledger",
+    "ControlPlane/Ledger",
+    ["Domain", "Store", "Postgres", "Wire", protobuf, logging]
+  ),
+  room(
+    "Conversations",
+    "ControlPlane/Conversations",
+    ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, collections, logging]
+  ),
   room("Publishing", "ControlPlane/Publishing", ["Domain", "Store", "Compiler", logging]),
   room(
-    "API", "ControlPlane/API",
+    "API",
+    "ControlPlane/API",
     [
-      "Publishing", "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
+      "Publishing", "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger",
+      "Conversations",
       "Wire", "WireServices", "WireMapping", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore,
       logging,
-    ]),
+    ]
+  ),
   program(
-    "Daemon", "ControlPlane/Daemon",
+    "Daemon",
+    "ControlPlane/Daemon",
     [
-      "API", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger", "Conversations",
-      "Domain", "Codecs", "Transport", "Observability", grpcCore, nioCore, nioPosix, hummingbird, lifecycle, unixSignals,
+      "API", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger",
+      "Conversations",
+      "Domain", "Codecs", "Transport", "Observability", grpcCore, nioCore, nioPosix, hummingbird,
+      lifecycle, unixSignals,
       configuration, arguments, logging,
-    ]),
+    ]
+  ),
   program(
-    "CLI", "ControlPlane/CLI",
+    "CLI",
+    "ControlPlane/CLI",
     [
-      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "Transport", "Observability", grpcCore, protobuf, nioCore, nioPosix,
+      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "Transport", "Observability",
+      grpcCore, protobuf, nioCore, nioPosix,
       httpClient, arguments, logging,
-    ]),
+    ]
+  ),
 ]
 
 // MARK: - DataPlane
 
 let dataPlane: [Target] = [
   room(
-    "Subscription", "DataPlane/Subscription",
+    "Subscription",
+    "DataPlane/Subscription",
     [
-      "Domain", "Codecs", "Wire", "WireServices", "WireMapping", "Transport", grpcCore, grpcProtobuf,
+      "Domain", "Codecs", "Wire", "WireServices", "WireMapping", "Transport", grpcCore,
+      grpcProtobuf,
       protobuf, hashTrees, nioCore, nioPosix, logging,
-    ]),
+    ]
+  ),
   room("Guardrails", "DataPlane/Guardrails", ["Domain", "Matching"]),
   room("Secrets", "DataPlane/Secrets", ["Domain"]),
   room(
-    "Models", "DataPlane/Models",
-    ["Domain", "Codecs", "Matching", "Secrets", httpClient, nioCore, nioHTTP1, logging]),
+    "Models",
+    "DataPlane/Models",
+    ["Domain", "Codecs", "Matching", "Secrets", httpClient, nioCore, nioHTTP1, logging]
+  ),
   room(
-    "Tools", "DataPlane/Tools",
-    ["Domain", "Codecs", "JSONSchema", "Secrets", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
-  room("Spool", "DataPlane/Spool", ["Domain", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, logging]),
-  room(
-    "Turn", "DataPlane/Turn",
+    "Tools",
+    "DataPlane/Tools",
     [
-      "Domain", "Codecs", "Subscription", "Guardrails", "Models", "Tools", "Spool", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections, crypto, logging,
-    ]),
+      "Domain", "Codecs", "JSONSchema", "Secrets", httpClient, nioCore, nioPosix, nioHTTP1, crypto,
+      logging,
+    ]
+  ),
   room(
-    "Channels", "DataPlane/Channels",
+    "Spool",
+    "DataPlane/Spool",
     [
-      "Domain", "Codecs", "Subscription", "Turn", "Spool", "Secrets", "Wire", "Transport", hummingbird, httpTypes, httpClient, nioCore, nioPosix, nioHTTP1, crypto, collections, logging,
-    ]),
+      "Domain", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore,
+      nioPosix, logging,
+    ]
+  ),
+  room(
+    "Turn",
+    "DataPlane/Turn",
+    [
+      "Domain", "Codecs", "Subscription", "Guardrails", "Models", "Tools", "Spool", "Wire",
+      "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections,
+      crypto, logging,
+    ]
+  ),
+  room(
+    "Channels",
+    "DataPlane/Channels",
+    [
+      "Domain", "Codecs", "Subscription", "Turn", "Spool", "Secrets", "Wire", "Transport",
+      hummingbird, httpTypes, httpClient, nioCore, nioPosix, nioHTTP1, crypto, collections, logging,
+    ]
+  ),
   program(
-    "Node", "DataPlane/Node",
+    "Node",
+    "DataPlane/Node",
     [
-      "Channels", "Turn", "Subscription", "Models", "Tools", "Secrets", "Guardrails", "Spool", "Domain", "Codecs", "Transport",
-      "Wire", "WireServices", "Observability", grpcCore, nioCore, nioPosix, hummingbird, httpClient, lifecycle, unixSignals,
+      "Channels", "Turn", "Subscription", "Models", "Tools", "Secrets", "Guardrails", "Spool",
+      "Domain", "Codecs", "Transport",
+      "Wire", "WireServices", "Observability", grpcCore, nioCore, nioPosix, hummingbird, httpClient,
+      lifecycle, unixSignals,
       configuration, arguments, logging,
-    ]),
+    ]
+  ),
 ]
 
 // MARK: - Tests
 
 let testing: [Target] = [
   room(
-    "Support", "Tests/Support/Library",
-    ["Domain", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, collections, logging]),
+    "Support",
+    "Tests/Support/Library",
+    [
+      "Domain", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto,
+      collections, logging,
+    ]
+  ),
   room("PostgresSupport", "Tests/Support/PostgresSupport", ["Postgres", logging]),
   room(
-    "TurnDoubles", "Tests/Support/TurnDoubles",
-    ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Wire", logging]),
+    "TurnDoubles",
+    "Tests/Support/TurnDoubles",
+    ["Turn", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Wire", logging]
+  ),
   room(
-    "Scenario", "Tests/Support/Scenario",
-    ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
+    "Scenario",
+    "Tests/Support/Scenario",
+    ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]
+  ),
   program(
-    "Fakes", "Tests/Support/Fakes", ["Support", "Domain", arguments, hummingbird, lifecycle, unixSignals, logging]),
+    "Fakes",
+    "Tests/Support/Fakes",
+    ["Support", "Domain", arguments, hummingbird, lifecycle, unixSignals, logging]
+  ),
   program(
-    "Check", "Tests/Support/Check",
-    ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, arguments, crypto, logging]),
-  program(
-    "Bench", "Tests/Benchmarks/Bench",
+    "Check",
+    "Tests/Support/Check",
     [
-      "Scenario", "Support", "Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1,
+      "Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, arguments,
+      crypto, logging,
+    ]
+  ),
+  program(
+    "Bench",
+    "Tests/Benchmarks/Bench",
+    [
+      "Scenario", "Support", "Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore,
+      grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1,
       arguments, crypto, logging,
-    ]),
+    ]
+  ),
   tests("DomainTests", "Tests/Shared/DomainTests", ["Domain"]),
   tests("CodecsTests", "Tests/Shared/CodecsTests", ["Codecs", "Domain"]),
   tests("MatchingTests", "Tests/Shared/MatchingTests", ["Matching", "Domain"]),
@@ -192,46 +295,95 @@ let testing: [Target] = [
   tests("ObservabilityTests", "Tests/Shared/ObservabilityTests", ["Observability"]),
   tests("HTTP2Tests", "Tests/Shared/HTTP2Tests", ["HTTP2", nioCore]),
   tests(
-    "TransportTests", "Tests/Shared/TransportTests",
-    ["Transport", "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, logging]),
-  tests(
-    "PostgresTests", "Tests/ControlPlane/PostgresTests", ["Postgres", "PostgresSupport", nioCore, nioPosix, logging]),
-  tests(
-    "StoreTests", "Tests/ControlPlane/StoreTests",
-    ["Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger", "Conversations", "Wire", protobuf, nioCore, nioPosix, logging]),
-  tests(
-    "CompilerTests", "Tests/ControlPlane/CompilerTests",
-    ["Compiler", "Codecs", "Domain", "Matching"]),
-  tests(
-    "ChangelogTests", "Tests/ControlPlane/ChangelogTests",
-    ["Changelog", "Switches", "Domain", "Wire", "WireMapping", protobuf, logging]),
-  tests(
-    "SubscriptionTests", "Tests/DataPlane/SubscriptionTests",
-    ["Subscription", "Domain", "Codecs", "Wire", "WireMapping", protobuf, nioPosix, logging]),
-  tests(
-    "GuardrailsTests", "Tests/DataPlane/GuardrailsTests", ["Guardrails", "Domain", "Matching"]),
-  tests(
-    "ModelsTests", "Tests/DataPlane/ModelsTests",
-    ["Models", "Secrets", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, logging]),
-  tests(
-    "ToolsTests", "Tests/DataPlane/ToolsTests",
-    ["Tools", "Secrets", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
-  tests("SpoolTests", "Tests/DataPlane/SpoolTests", ["Spool", "Domain", "Wire", protobuf, nioPosix, logging]),
-  tests(
-    "TurnTests", "Tests/DataPlane/TurnTests",
-    ["Turn", "TurnDoubles", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain", "Codecs", "Wire", protobuf, logging]),
-  tests(
-    "ChannelsTests", "Tests/DataPlane/ChannelsTests",
-    ["Channels", "Turn", "TurnDoubles", "Support", "Subscription", "Spool", "Secrets", "Models", "Domain", "Wire", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1, crypto, logging]),
-  tests(
-    "Simulation", "Tests/Simulation",
+    "TransportTests",
+    "Tests/Shared/TransportTests",
     [
-      "API", "Changelog", "Switches", "Subscription", "Spool", "Transport", "Domain", "Wire", "WireServices", "WireMapping",
-      grpcCore, protobuf, nioCore, nioPosix, logging,
-    ]),
+      "Transport", "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore,
+      nioPosix, logging,
+    ]
+  ),
   tests(
-    "EndToEnd", "Tests/EndToEnd",
-    ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]),
+    "PostgresTests",
+    "Tests/ControlPlane/PostgresTests",
+    ["Postgres", "PostgresSupport", nioCore, nioPosix, logging]
+  ),
+  tests(
+    "StoreTests",
+    "Tests/ControlPlane/StoreTests",
+    [
+      "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger",
+      "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
+    ]
+  ),
+  tests(
+    "CompilerTests",
+    "Tests/ControlPlane/CompilerTests",
+    ["Compiler", "Codecs", "Domain", "Matching"]
+  ),
+  tests(
+    "ChangelogTests",
+    "Tests/ControlPlane/ChangelogTests",
+    ["Changelog", "Switches", "Domain", "Wire", "WireMapping", protobuf, logging]
+  ),
+  tests(
+    "SubscriptionTests",
+    "Tests/DataPlane/SubscriptionTests",
+    ["Subscription", "Domain", "Codecs", "Wire", "WireMapping", protobuf, nioPosix, logging]
+  ),
+  tests(
+    "GuardrailsTests",
+    "Tests/DataPlane/GuardrailsTests",
+    ["Guardrails", "Domain", "Matching"]
+  ),
+  tests(
+    "ModelsTests",
+    "Tests/DataPlane/ModelsTests",
+    [
+      "Models", "Secrets", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1,
+      logging,
+    ]
+  ),
+  tests(
+    "ToolsTests",
+    "Tests/DataPlane/ToolsTests",
+    ["Tools", "Secrets", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]
+  ),
+  tests(
+    "SpoolTests",
+    "Tests/DataPlane/SpoolTests",
+    ["Spool", "Domain", "Wire", protobuf, nioPosix, logging]
+  ),
+  tests(
+    "TurnTests",
+    "Tests/DataPlane/TurnTests",
+    [
+      "Turn", "TurnDoubles", "Guardrails", "Models", "Tools", "Subscription", "Spool", "Domain",
+      "Codecs", "Wire", protobuf, logging,
+    ]
+  ),
+  tests(
+    "ChannelsTests",
+    "Tests/DataPlane/ChannelsTests",
+    [
+      "Channels", "Turn", "TurnDoubles", "Support", "Subscription", "Spool", "Secrets", "Models",
+      "Domain", "Wire", "Codecs", hummingbird, httpClient, httpTypes, nioCore, nioPosix, nioHTTP1,
+      crypto, logging,
+    ]
+  ),
+  tests(
+    "Simulation",
+    "Tests/Simulation",
+    [
+      "API", "Changelog", "Switches", "Subscription", "Spool", "Transport", "Domain", "Wire",
+      "WireServices", "WireMapping",
+      grpcCore, protobuf, nioCore, nioPosix, logging,
+    ]
+  ),
+  tests(
+    "EndToEnd",
+    "Tests/EndToEnd",
+    ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]
+  ),
 ]
 
 let package = Package(
@@ -254,8 +406,10 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(
-      url: "https://github.com/apple/swift-configuration", from: "1.4.0",
-      traits: []),
+      url: "https://github.com/apple/swift-configuration",
+      from: "1.4.0",
+      traits: []
+    ),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

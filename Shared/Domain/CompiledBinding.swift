@@ -22,8 +22,13 @@ package struct CompiledBinding: Hashable, Sendable, Codable {
     package var compilerVersion: Int
 
     package init(
-      humanID: HumanID, humanVersion: Int32, teamID: TeamID, teamVersion: Int32,
-      agentID: AgentID, agentVersion: Int32, compilerVersion: Int
+      humanID: HumanID,
+      humanVersion: Int32,
+      teamID: TeamID,
+      teamVersion: Int32,
+      agentID: AgentID,
+      agentVersion: Int32,
+      compilerVersion: Int
     ) {
       self.humanID = humanID
       self.humanVersion = humanVersion
@@ -67,8 +72,14 @@ package struct CompiledBinding: Hashable, Sendable, Codable {
   }
 
   package init(
-    bindingID: BindingID, tenantID: TenantID, tenantSlug: String, slug: String,
-    channels: [String], pins: Pins, sections: SectionDigests, degraded: DegradedPolicy
+    bindingID: BindingID,
+    tenantID: TenantID,
+    tenantSlug: String,
+    slug: String,
+    channels: [String],
+    pins: Pins,
+    sections: SectionDigests,
+    degraded: DegradedPolicy
   ) {
     self.bindingID = bindingID
     self.tenantID = tenantID

@@ -47,8 +47,13 @@ package struct TenantResource: Hashable, Sendable, Codable {
   package var pausedMessage: LocalizedText
 
   package init(
-    tenantID: TenantID, slug: String, displayName: String, status: TenantStatus,
-    switchRevision: Revision, stalePolicy: StalePolicy, pausedPolicy: PausedPolicy,
+    tenantID: TenantID,
+    slug: String,
+    displayName: String,
+    status: TenantStatus,
+    switchRevision: Revision,
+    stalePolicy: StalePolicy,
+    pausedPolicy: PausedPolicy,
     pausedMessage: LocalizedText
   ) {
     self.tenantID = tenantID
@@ -77,8 +82,14 @@ package struct ChannelAccountResource: Hashable, Sendable, Codable {
   package var accessTokenRef: String
 
   package init(
-    tenantID: TenantID, channel: String, slug: String, phoneNumberID: String,
-    displayNumber: String, appSecretRef: String, verifyTokenRef: String, accessTokenRef: String
+    tenantID: TenantID,
+    channel: String,
+    slug: String,
+    phoneNumberID: String,
+    displayNumber: String,
+    appSecretRef: String,
+    verifyTokenRef: String,
+    accessTokenRef: String
   ) {
     self.tenantID = tenantID
     self.channel = channel
@@ -126,8 +137,12 @@ package struct BindingResource: Hashable, Sendable, Codable {
   package var isActive: Bool
 
   package init(
-    tenantID: TenantID, bindingID: BindingID, digest: Digest, content: String,
-    sectionDigests: [Digest], isActive: Bool
+    tenantID: TenantID,
+    bindingID: BindingID,
+    digest: Digest,
+    content: String,
+    sectionDigests: [Digest],
+    isActive: Bool
   ) {
     self.tenantID = tenantID
     self.bindingID = bindingID

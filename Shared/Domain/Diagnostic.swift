@@ -32,8 +32,15 @@ package struct Diagnostic: Hashable, Sendable, Codable {
   package var source: String
 
   package init(
-    code: String, level: Level = .error, tier: Tier, slug: String, path: String, got: String = "",
-    message: String, hint: String, source: String = ""
+    code: String,
+    level: Level = .error,
+    tier: Tier,
+    slug: String,
+    path: String,
+    got: String = "",
+    message: String,
+    hint: String,
+    source: String = ""
   ) {
     self.code = code
     self.level = level

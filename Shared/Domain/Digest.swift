@@ -49,15 +49,15 @@ package struct Digest: Hashable, Sendable, Comparable, Codable, CustomStringConv
     try container.encode(hex)
   }
 
-  private static let hexDigits: [String] = (0...255).map { byte in
+  private static let hexDigits: [String] = (0 ... 255).map { byte in
     let digits = String(byte, radix: 16)
     return byte < 16 ? "0" + digits : digits
   }
 
   private static func value(ofHexDigit c: UInt8) -> UInt8? {
     switch c {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): c - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): c - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "0") ... UInt8(ascii: "9"): c - UInt8(ascii: "0")
+    case UInt8(ascii: "a") ... UInt8(ascii: "f"): c - UInt8(ascii: "a") + 10
     default: nil
     }
   }

@@ -108,9 +108,19 @@ package struct GuardrailRule: Hashable, Sendable, Codable {
   }
 
   package init(
-    ruleID: String, kind: Kind, stages: [Stage], severity: Severity, params: [String: JSONValue],
-    rewrite: Rewrite?, message: LocalizedText, when: Condition, failsClosed: Bool,
-    overridableBy: [String], enabled: Bool, bound: Int?, overrides: Override? = nil
+    ruleID: String,
+    kind: Kind,
+    stages: [Stage],
+    severity: Severity,
+    params: [String: JSONValue],
+    rewrite: Rewrite?,
+    message: LocalizedText,
+    when: Condition,
+    failsClosed: Bool,
+    overridableBy: [String],
+    enabled: Bool,
+    bound: Int?,
+    overrides: Override? = nil
   ) {
     self.ruleID = ruleID
     self.kind = kind

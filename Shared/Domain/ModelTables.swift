@@ -50,7 +50,10 @@ package struct ModelAlias: Hashable, Sendable, Codable {
   package var retired: Bool
 
   package init(
-    provider: String, wireID: String, effectiveFrom: String? = nil, effectiveTo: String? = nil,
+    provider: String,
+    wireID: String,
+    effectiveFrom: String? = nil,
+    effectiveTo: String? = nil,
     retired: Bool = false
   ) {
     self.provider = provider
@@ -78,7 +81,11 @@ package struct ModelPrice: Hashable, Sendable, Codable {
   package var cacheWrite1h: Int64
 
   package init(
-    input: Int64, output: Int64, cacheRead: Int64, cacheWrite5m: Int64, cacheWrite1h: Int64
+    input: Int64,
+    output: Int64,
+    cacheRead: Int64,
+    cacheWrite5m: Int64,
+    cacheWrite1h: Int64
   ) {
     self.input = input
     self.output = output

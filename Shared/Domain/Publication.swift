@@ -68,8 +68,13 @@ package struct StoredObject: Hashable, Sendable, Codable {
   package var updatedAt: Date
 
   package init(
-    key: ObjectKey, id: UUID, version: Int32, spec: JSONValue, status: TenantStatus? = nil,
-    switchRevision: Revision? = nil, updatedAt: Date
+    key: ObjectKey,
+    id: UUID,
+    version: Int32,
+    spec: JSONValue,
+    status: TenantStatus? = nil,
+    switchRevision: Revision? = nil,
+    updatedAt: Date
   ) {
     self.key = key
     self.id = id
@@ -92,7 +97,9 @@ package struct World: Sendable {
   package var accountOwners: [String: TenantID]
 
   package init(
-    revision: Revision, objects: [ObjectKey: StoredObject], routes: [RouteResource],
+    revision: Revision,
+    objects: [ObjectKey: StoredObject],
+    routes: [RouteResource],
     accountOwners: [String: TenantID]
   ) {
     self.revision = revision
@@ -116,8 +123,12 @@ package struct Publication: Sendable {
   package var reason: String
 
   package init(
-    objects: [StoredObject], expected: [ObjectKey: Int32], resources: [ConfigResource],
-    removed: [ResourceKey], author: String, reason: String
+    objects: [StoredObject],
+    expected: [ObjectKey: Int32],
+    resources: [ConfigResource],
+    removed: [ResourceKey],
+    author: String,
+    reason: String
   ) {
     self.objects = objects
     self.expected = expected
@@ -136,7 +147,10 @@ package struct Commit: Sendable {
   package var removed: [ResourceKey]
 
   package init(
-    revision: Revision, committedAt: Date, resources: [ConfigResource], removed: [ResourceKey]
+    revision: Revision,
+    committedAt: Date,
+    resources: [ConfigResource],
+    removed: [ResourceKey]
   ) {
     self.revision = revision
     self.committedAt = committedAt

@@ -28,8 +28,13 @@ package struct HumanSection: Hashable, Sendable, Codable {
   package var guardrails: [GuardrailRule]
 
   package init(
-    slug: String, displayName: String, prompt: String, languages: [String],
-    greeting: LocalizedText, apology: LocalizedText, guardrails: [GuardrailRule]
+    slug: String,
+    displayName: String,
+    prompt: String,
+    languages: [String],
+    greeting: LocalizedText,
+    apology: LocalizedText,
+    guardrails: [GuardrailRule]
   ) {
     self.slug = slug
     self.displayName = displayName
@@ -63,8 +68,13 @@ package struct TeamSection: Hashable, Sendable, Codable {
   package var guardrails: [GuardrailRule]
 
   package init(
-    slug: String, displayName: String, prompt: String, sops: [JSONValue], escalation: JSONValue,
-    allowedHandoffs: [TeamID], guardrails: [GuardrailRule]
+    slug: String,
+    displayName: String,
+    prompt: String,
+    sops: [JSONValue],
+    escalation: JSONValue,
+    allowedHandoffs: [TeamID],
+    guardrails: [GuardrailRule]
   ) {
     self.slug = slug
     self.displayName = displayName
@@ -100,8 +110,14 @@ package struct AgentSection: Hashable, Sendable, Codable {
   package var guardrails: [GuardrailRule]
 
   package init(
-    slug: String, displayName: String, prompt: String, modelRoutes: ModelRoutes,
-    tools: [ToolSpec], maxToolIterations: Int, memoryPolicy: JSONValue, retrieval: JSONValue,
+    slug: String,
+    displayName: String,
+    prompt: String,
+    modelRoutes: ModelRoutes,
+    tools: [ToolSpec],
+    maxToolIterations: Int,
+    memoryPolicy: JSONValue,
+    retrieval: JSONValue,
     guardrails: [GuardrailRule]
   ) {
     self.slug = slug

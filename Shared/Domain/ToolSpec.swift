@@ -41,8 +41,16 @@ package struct ToolSpec: Hashable, Sendable, Codable {
   }
 
   package init(
-    name: String, description: String, schema: JSONValue, url: String, method: String,
-    auth: Auth?, timeoutMS: Int, idempotent: Bool, approval: String, maxResultBytes: Int,
+    name: String,
+    description: String,
+    schema: JSONValue,
+    url: String,
+    method: String,
+    auth: Auth?,
+    timeoutMS: Int,
+    idempotent: Bool,
+    approval: String,
+    maxResultBytes: Int,
     redact: [String]
   ) {
     self.name = name

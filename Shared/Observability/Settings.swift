@@ -15,14 +15,18 @@ package struct Settings: Sendable {
   ///   - known: All settings of the program; a key of the file that isn't among them is an error.
   /// - Throws: `ProgramFailure` with status `usage`.
   package init(
-    flags: [String: [String]], file: String?, known: [String],
+    flags: [String: [String]],
+    file: String?,
+    known: [String],
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws {
     var values: [AbsoluteConfigKey: ConfigValue] = [:]
     for (name, list) in flags {
       guard let first = list.first else { continue }
       values[AbsoluteConfigKey([name])] = ConfigValue(
-        list.count == 1 ? .string(first) : .stringArray(list), isSecret: false)
+        list.count == 1 ? .string(first) : .stringArray(list),
+        isSecret: false
+      )
     }
     var providers: [any ConfigProvider] = [
       InMemoryProvider(name: "flags", values: values),
@@ -30,7 +34,8 @@ package struct Settings: Sendable {
     ]
     if let file {
       providers.append(
-        InMemoryProvider(name: "file", values: try Self.load(file: file, known: Set(known))))
+        InMemoryProvider(name: "file", values: try Self.load(file: file, known: Set(known)))
+      )
     }
     reader = ConfigReader(providers: providers)
   }
@@ -45,7 +50,8 @@ package struct Settings: Sendable {
     guard let value = Int(text), range.contains(value) else {
       throw ProgramFailure(
         .usage,
-        "\(name) is '\(text)'; it must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        "\(name) is '\(text)'; it must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+      )
     }
     return value
   }
@@ -56,7 +62,8 @@ package struct Settings: Sendable {
   }
 
   private static func load(
-    file: String, known: Set<String>
+    file: String,
+    known: Set<String>
   ) throws -> [AbsoluteConfigKey: ConfigValue] {
     let node: Node?
     do {
@@ -74,7 +81,9 @@ package struct Settings: Sendable {
       let line = keyNode.mark?.line ?? 0
       guard known.contains(key) else {
         throw ProgramFailure(
-          .usage, "\(file):\(line): unknown key '\(key)'\(suggestion(for: key, among: known))")
+          .usage,
+          "\(file):\(line): unknown key '\(key)'\(suggestion(for: key, among: known))"
+        )
       }
       let content: ConfigContent
       if let text = valueNode.scalar?.string {
@@ -82,7 +91,10 @@ package struct Settings: Sendable {
       } else if let list = valueNode.sequence?.compactMap({ $0.scalar?.string }) {
         content = .stringArray(list)
       } else {
-        throw ProgramFailure(.usage, "\(file):\(line): '\(key)' must be a value or a list of values")
+        throw ProgramFailure(
+          .usage,
+          "\(file):\(line): '\(key)' must be a value or a list of values"
+        )
       }
       values[AbsoluteConfigKey([key])] = ConfigValue(content, isSecret: false)
     }
@@ -100,7 +112,7 @@ package struct Settings: Sendable {
   /// Levenshtein's edit distance.
   private static func distance(_ a: String, _ b: String) -> Int {
     let b = Array(b)
-    var row = Array(0...b.count)
+    var row = Array(0 ... b.count)
     for (i, x) in a.enumerated() {
       var diagonal = row[0]
       row[0] = i + 1

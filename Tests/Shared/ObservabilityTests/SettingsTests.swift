@@ -18,8 +18,11 @@ struct SettingsTests {
     let path = try file("http: file\ndata-dir: file\ntool-allow: [a:1, b:2]\n")
     defer { unlink(path) }
     let settings = try Settings(
-      flags: ["http": ["flag"]], file: path, known: known,
-      environment: ["BINDERY_HTTP": "env", "BINDERY_DATA_DIR": "env"])
+      flags: ["http": ["flag"]],
+      file: path,
+      known: known,
+      environment: ["BINDERY_HTTP": "env", "BINDERY_DATA_DIR": "env"]
+    )
     #expect(settings.string("http") == "flag")
     #expect(settings.string("data-dir") == "env")
     #expect(settings.list("tool-allow") == ["a:1", "b:2"])
@@ -29,12 +32,25 @@ struct SettingsTests {
   @Test("A repeated flag and a comma-separated variable are lists")
   func lists() throws {
     let flags = try Settings(
-      flags: ["tool-allow": ["a:1", "b:2"]], file: nil, known: known, environment: [:])
+      flags: ["tool-allow": ["a:1", "b:2"]],
+      file: nil,
+      known: known,
+      environment: [:]
+    )
     #expect(flags.list("tool-allow") == ["a:1", "b:2"])
-    let one = try Settings(flags: ["tool-allow": ["a:1"]], file: nil, known: known, environment: [:])
+    let one = try Settings(
+      flags: ["tool-allow": ["a:1"]],
+      file: nil,
+      known: known,
+      environment: [:]
+    )
     #expect(one.list("tool-allow") == ["a:1"])
     let variable = try Settings(
-      flags: [:], file: nil, known: known, environment: ["BINDERY_TOOL_ALLOW": "a:1,b:2"])
+      flags: [:],
+      file: nil,
+      known: known,
+      environment: ["BINDERY_TOOL_ALLOW": "a:1,b:2"]
+    )
     #expect(variable.list("tool-allow") == ["a:1", "b:2"])
   }
 
@@ -52,8 +68,14 @@ struct SettingsTests {
   @Test("A number out of range is an error that names the range", arguments: ["0", "x", "99999"])
   func range(text: String) throws {
     let settings = try Settings(
-      flags: ["http": [text]], file: nil, known: known, environment: [:])
-    let failure = #expect(throws: ProgramFailure.self) { try settings.int("http", in: 1...65_535) }
+      flags: ["http": [text]],
+      file: nil,
+      known: known,
+      environment: [:]
+    )
+    let failure = #expect(throws: ProgramFailure.self) {
+      try settings.int("http", in: 1 ... 65_535)
+    }
     #expect(failure?.message.contains("1 to 65535") == true)
   }
 

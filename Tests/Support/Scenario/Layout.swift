@@ -17,7 +17,11 @@ package struct Layout: Sendable {
   /// `BINDERY_BINARIES` names another folder of programs.
   package static func ofThisBuild(file: String = #filePath) throws -> Layout {
     var repository = URL(filePath: file)
-    for _ in 0 ..< 4 { repository.deleteLastPathComponent() }
+    while repository.path != "/",
+      !FileManager.default.fileExists(atPath: repository.appending(path: "Package.swift").path)
+    {
+      repository.deleteLastPathComponent()
+    }
     if let folder = ProcessInfo.processInfo.environment["BINDERY_BINARIES"] {
       return Layout(repository: repository, programs: URL(filePath: folder))
     }
