@@ -31,11 +31,15 @@ extern "C" cre2_pattern *cre2_compile(const char *text, size_t length, bool igno
 extern "C" void cre2_free(cre2_pattern *pattern) { delete pattern; }
 
 extern "C" bool cre2_find(const cre2_pattern *pattern, const char *text, size_t length, size_t from,
-                          size_t *start, size_t *end) {
+                          bool with_group, size_t *bounds) {
   re2::StringPiece subject(text, length);
-  re2::StringPiece match;
-  if (!pattern->re.Match(subject, from, length, re2::RE2::UNANCHORED, &match, 1)) return false;
-  *start = static_cast<size_t>(match.data() - text);
-  *end = *start + match.size();
+  re2::StringPiece match[2];
+  int wanted = with_group ? 2 : 1;
+  if (!pattern->re.Match(subject, from, length, re2::RE2::UNANCHORED, match, wanted)) return false;
+  for (int i = 0; i < wanted; i++) {
+    const re2::StringPiece &piece = match[i].data() == nullptr ? match[0] : match[i];
+    bounds[2 * i] = static_cast<size_t>(piece.data() - text);
+    bounds[2 * i + 1] = bounds[2 * i] + piece.size();
+  }
   return true;
 }

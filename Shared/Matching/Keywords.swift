@@ -1,9 +1,11 @@
 /// A set of words and phrases, found whole and whatever their case.
 ///
 /// Word ends are where letters, marks and digits end, so that a word of Hindi or Kannada is not cut
-/// at its vowel signs. Built on `Pattern`: one pass for all words.
-package struct Keywords: Sendable {
+/// at its vowel signs. A space in a phrase stands for one to eight spaces or line ends. Built on
+/// `Pattern`: one pass for all words.
+package struct Keywords: Detector {
   package let pattern: Pattern
+  private let reach: Int?
 
   /// - Throws: `PatternError` when there are no words, or too many for one pattern.
   package init(_ words: [String]) throws(PatternError) {
@@ -12,65 +14,50 @@ package struct Keywords: Sendable {
       throw PatternError(isUnsafe: false, message: "there are no words")
     }
     // The longest first, so that "paisa wapas" is found before "paisa".
-    let alternatives = escaped.sorted { $0.utf8.count > $1.utf8.count }.joined(separator: "|")
-    pattern = try Pattern(
-      #"(?:^|[^\p{L}\p{M}\p{N}])(?:\#(alternatives))(?:[^\p{L}\p{M}\p{N}]|$)"#,
-      ignoringCase: true
-    )
+    let alternatives = escaped.sorted {
+      ($0.utf8.count, $1) > ($1.utf8.count, $0)
+    }.joined(separator: "|")
+    let source = #"(?:^|[^\p{L}\p{M}\p{N}])(\#(alternatives))(?:[^\p{L}\p{M}\p{N}]|$)"#
+    pattern = try Pattern(source, ignoringCase: true)
+    reach = PatternBound.of(source, ignoringCase: true)
   }
 
   private static func escape(_ word: String) -> String {
     var result = ""
+    var isAfterSpace = false
     for scalar in word.unicodeScalars {
-      if scalar.value < 128, !scalar.properties.isAlphabetic, !("0" ... "9").contains(scalar) {
-        result += scalar == " " ? #"\s+"# : "\\\(scalar)"
+      if scalar.properties.isWhitespace {
+        if !isAfterSpace { result += #"\s{1,8}"# }
+      } else if scalar.value < 128, !scalar.properties.isAlphabetic,
+        !("0" ... "9").contains(scalar)
+      {
+        result += "\\\(scalar)"
       } else {
         result.unicodeScalars.append(scalar)
       }
+      isAfterSpace = scalar.properties.isWhitespace
     }
     return result
+  }
+
+  package var searchesGrowingText: Bool { reach != nil }
+
+  package func step(
+    in text: UnsafeRawBufferPointer,
+    from start: Int,
+    isComplete: Bool
+  ) -> DetectionStep {
+    let limit = isComplete ? text.count + 1 : decided(in: text, reach: reach)
+    guard start < limit else { return .clear(upTo: start) }
+    guard let found = pattern.firstMatchWithGroup(in: text, from: start),
+      found.match.lowerBound < limit
+    else { return .clear(upTo: min(limit, text.count)) }
+    // Neighbouring words share the character between them, so the search goes on before it.
+    return .hit(found.group, resume: found.group.upperBound)
   }
 
   /// UTF-8 ranges of the words, without what surrounds them.
-  package func matches(in text: String) -> [Range<Int>] {
-    let utf8 = Array(text.utf8)
-    var result: [Range<Int>] = []
-    var start = 0
-    // Neighbouring words share the character between them, so the search goes back by it.
-    while start <= utf8.count,
-      let match = utf8.withUnsafeBytes({ pattern.firstMatch(in: $0, from: start) })
-    {
-      let inner = trimmed(match, in: utf8)
-      result.append(inner)
-      start = max(inner.upperBound, match.lowerBound + 1)
-      while start < utf8.count, utf8[start] & 0xC0 == 0x80 { start += 1 }
-    }
-    return result
-  }
-
-  /// Takes the surrounding characters off again: everything at the ends that is no letter or digit.
-  private func trimmed(_ match: Range<Int>, in utf8: [UInt8]) -> Range<Int> {
-    let text = String(decoding: utf8[match], as: UTF8.self)
-    var (lower, upper) = (match.lowerBound, match.upperBound)
-    for scalar in text.unicodeScalars {
-      if Self.isInWord(scalar) { break }
-      lower += UTF8.width(scalar)
-    }
-    for scalar in text.unicodeScalars.reversed() {
-      if Self.isInWord(scalar) || upper <= lower { break }
-      upper -= UTF8.width(scalar)
-    }
-    return lower < upper ? lower ..< upper : match
-  }
-
-  private static func isInWord(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
-      .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .letterNumber, .otherNumber:
-      true
-    default: false
-    }
-  }
+  package func matches(in text: String) -> [Range<Int>] { hits(in: Array(text.utf8)) }
 }
 
 extension String {

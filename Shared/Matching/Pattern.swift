@@ -55,10 +55,27 @@ package final class Pattern: Sendable {
   /// The leftmost match at or after `start`.
   package func firstMatch(in text: UnsafeRawBufferPointer, from start: Int = 0) -> Range<Int>? {
     guard start <= text.count else { return nil }
-    var (lower, upper) = (0, 0)
+    return find(in: text, from: start, withGroup: false)?.match
+  }
+
+  /// The leftmost match at or after `start`, and what its first group took.
+  func firstMatchWithGroup(
+    in text: UnsafeRawBufferPointer,
+    from start: Int
+  ) -> (match: Range<Int>, group: Range<Int>)? {
+    guard start <= text.count else { return nil }
+    return find(in: text, from: start, withGroup: true)
+  }
+
+  private func find(
+    in text: UnsafeRawBufferPointer,
+    from start: Int,
+    withGroup: Bool
+  ) -> (match: Range<Int>, group: Range<Int>)? {
+    var bounds = [0, 0, 0, 0]
     let base = text.baseAddress?.assumingMemoryBound(to: CChar.self)
-    let isFound = cre2_find(raw, base, text.count, start, &lower, &upper)
-    return isFound ? lower ..< upper : nil
+    guard cre2_find(raw, base, text.count, start, withGroup, &bounds) else { return nil }
+    return (bounds[0] ..< bounds[1], bounds[2] ..< bounds[3])
   }
 
   /// All matches, leftmost first and without overlap; empty ones are left out.

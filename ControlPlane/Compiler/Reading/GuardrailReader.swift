@@ -290,7 +290,7 @@ struct GuardrailReader {
       // The longest word, what surrounds it, and room for folded letters and several spaces.
       return params.strings("words").map { $0.utf8.count * 2 + 16 }.max()
     case .regex:
-      return params.string("pattern").flatMap(RegexBound.of)
+      return params.string("pattern").flatMap { PatternBound.of($0) }
     case .pii: return 320
     default: return nil
     }

@@ -12,9 +12,11 @@ typedef struct cre2_pattern cre2_pattern;
 cre2_pattern *cre2_compile(const char *text, size_t length, bool ignore_case, long max_memory,
                            char *message, size_t capacity);
 void cre2_free(cre2_pattern *pattern);
-// Finds the leftmost match at or after `from`; its bounds go to `start` and `end`.
+// Finds the leftmost match at or after `from`; its start and end go to `bounds[0]` and `bounds[1]`,
+// those of its first group to `bounds[2]` and `bounds[3]` if `with_group` (equal to the match's if the
+// group took no part).
 bool cre2_find(const cre2_pattern *pattern, const char *text, size_t length, size_t from,
-               size_t *start, size_t *end);
+               bool with_group, size_t *bounds);
 #ifdef __cplusplus
 }
 #endif
