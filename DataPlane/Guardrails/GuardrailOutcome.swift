@@ -2,7 +2,7 @@ package import Domain
 
 /// What the guardrails made of one text.
 package struct GuardrailOutcome: Hashable, Sendable {
-  /// The text to go on with: rewritten where rules say so; the block message when `blocked`.
+  /// The text to go on with: rewritten where rules say so; empty when `blocked`.
   package var text: String
   /// The rule that blocked, if one did.
   package var blocked: Blocked?

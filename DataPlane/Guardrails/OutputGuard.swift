@@ -2,42 +2,44 @@ internal import Domain
 
 /// Output rules over a text that arrives in pieces.
 ///
-/// Lets go only what no rule can change any more: everything up to the look-back of the rules, and
-/// nothing more once a rule has hit. So `finish` yields what checking the whole text yields, and that
-/// begins with all that was let go.
+/// `push` lets go only what no rule can change any more, and nothing after a block; `finish` yields
+/// what checking the whole text yields, and that begins with all that was let go.
 package struct OutputGuard: Sendable {
   private let rules: GuardrailRules
-  private let lookBack: Int?
+  /// Empty while every byte may pass; nil: nothing leaves before the end.
+  private var stages: [any OutputStage]?
   private var text = ""
-  private var released = 0
-  private var hasHit = false
+  private var released: [UInt8] = []
 
   package init(_ rules: GuardrailRules) {
     self.rules = rules
-    lookBack = rules.lookBack
+    stages = OutputStages.make(of: rules.steps(at: .output))
   }
 
   /// Takes a piece and returns what may leave now.
   package mutating func push(_ piece: String) -> String {
     text += piece
-    guard let lookBack, !hasHit else { return "" }
-    var end = text.utf8.count - lookBack
-    guard end > released else { return "" }
-    let outcome = rules.check(text, stage: .output)
-    if outcome.blocked != nil || outcome.text != text {
-      hasHit = true
-      return ""
+    guard let count = stages?.count else { return "" }
+    var bytes = Array(piece.utf8)
+    for index in 0 ..< count {
+      guard let free = stages?[index].pass(bytes) else {
+        stages = nil
+        return ""
+      }
+      bytes = free
     }
-    let bytes = Array(text.utf8)
-    // Not within a character: its end may be in a later piece.
-    while end > released, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
-    guard end > released else { return "" }
-    defer { released = end }
-    return String(decoding: bytes[released ..< end], as: UTF8.self)
+    released += bytes
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Nothing more comes.
   package mutating func finish() -> GuardrailOutcome {
-    rules.check(text, stage: .output)
+    var outcome = rules.check(text, stage: .output)
+    if outcome.blocked == nil, !outcome.text.utf8.starts(with: released) {
+      // What is shown and what is stored must be one text, whatever went wrong here.
+      outcome.blocked = GuardrailOutcome.Blocked(ruleID: "platform.stream", message: [:])
+      outcome.text = ""
+    }
+    return outcome
   }
 }

@@ -1,63 +1,69 @@
 internal import Domain
 internal import Matching
 
-/// Finds what a rule is about. UTF-8 ranges; an empty list is no hit.
+/// Finds what a rule is about.
 enum RuleMatcher: Sendable {
-  case regex(Pattern)
-  case keywords(Keywords)
-  case pii(PIIDetectors)
-  /// Characters.
+  case detector(any Detector)
+  /// More than this many characters.
   case maxLength(Int)
-  case mustInclude(String)
-  case urlAllowlist(Pattern, hosts: Set<String>)
-  /// The rule can't be run: a hit when it fails closed.
-  case broken(isHit: Bool)
+  /// One of the texts is missing.
+  case mustInclude([String])
+  /// The rule can't be run.
+  case broken
 
   init(_ rule: GuardrailRule) {
     do {
-      switch rule.kind {
-      case .regex: self = .regex(try Pattern(rule.params["pattern"]?.stringValue ?? "("))
-      case .keyword:
-        let words = rule.params["words"]?.arrayValue?.compactMap(\.stringValue) ?? []
-        self = .keywords(try Keywords(words))
-      case .pii:
-        let names = rule.params["detect"]?.arrayValue?.compactMap(\.stringValue) ?? []
-        self = .pii(try PIIDetectors(names))
-      case .maxLength: self = .maxLength(Int(rule.params["max"]?.intValue ?? 0))
-      case .mustInclude: self = .mustInclude(rule.params["text"]?.stringValue ?? "")
-      case .urlAllowlist:
-        let hosts = rule.params["hosts"]?.arrayValue?.compactMap(\.stringValue) ?? []
-        self = .urlAllowlist(
-          try Pattern(#"(?:https?://|www\.)[^\s<>"]{1,500}"#, ignoringCase: true),
-          hosts: Set(hosts.map { $0.lowercased() })
-        )
-      case .language, .topic, .classifier, .toolArgs, .rate:
-        self = .broken(isHit: rule.failsClosed)
-      }
+      self = try Self.make(rule)
     } catch {
-      self = .broken(isHit: rule.failsClosed)
+      self = .broken
     }
   }
 
-  func hits(in text: String) -> [Range<Int>] {
-    let whole = 0 ..< text.utf8.count
-    switch self {
-    case .regex(let pattern): return pattern.matches(in: text)
-    case .keywords(let keywords): return keywords.matches(in: text)
-    case .pii(let detectors): return detectors.hits(in: text)
-    case .maxLength(let limit):
-      guard text.count > limit else { return [] }
-      return [text.prefix(limit).utf8.count ..< whole.upperBound]
-    case .mustInclude(let wanted): return text.contains(wanted) ? [] : [whole]
-    case .urlAllowlist(let pattern, let hosts):
-      let utf8 = Array(text.utf8)
-      return pattern.matches(in: text).filter { range in
-        let url = String(decoding: utf8[range], as: UTF8.self).lowercased()
-        let rest = url.split(separator: "://", maxSplits: 1).last ?? Substring(url)
-        let host = String(rest.prefix { !"/?#:".contains($0) }.split(separator: "@").last ?? "")
-        return !hosts.contains { host == $0 || host.hasSuffix(".\($0)") }
-      }
-    case .broken(let isHit): return isHit ? [whole] : []
+  private static func make(_ rule: GuardrailRule) throws(PatternError) -> RuleMatcher {
+    switch rule.kind {
+    case .regex:
+      guard let pattern = rule.params["pattern"]?.stringValue else { return .broken }
+      return .detector(try PatternDetector(pattern))
+    case .keyword:
+      return .detector(try Keywords(strings(rule.params["words"])))
+    case .pii:
+      let names = strings(rule.params["detect"])
+      let kinds = names.compactMap(PersonalData.Kind.init)
+      // A kind that this node doesn't know must not be passed over.
+      guard kinds.count == names.count else { return .broken }
+      return .detector(kinds.isEmpty ? PersonalData() : PersonalData(Set(kinds)))
+    case .urlAllowlist:
+      return .detector(try ForeignLinks(allowing: strings(rule.params["hosts"])))
+    case .maxLength:
+      guard let most = rule.params["max"]?.intValue, most > 0 else { return .broken }
+      return .maxLength(Int(clamping: most))
+    case .mustInclude:
+      let texts = strings(rule.params["text"]).filter { !$0.isEmpty }
+      return texts.isEmpty ? .broken : .mustInclude(texts)
+    case .language, .topic, .classifier, .toolArgs, .rate:
+      return .broken
     }
+  }
+
+  private static func strings(_ value: JSONValue?) -> [String] {
+    value?.stringValue.map { [$0] } ?? value?.arrayValue?.compactMap(\.stringValue) ?? []
+  }
+
+  /// UTF-8 ranges in a complete text; nil: no hit. An empty list: the text as a whole is the hit.
+  func hits(in text: String) -> [Range<Int>]? {
+    switch self {
+    case .detector(let detector):
+      let hits = detector.hits(in: Array(text.utf8))
+      return hits.isEmpty ? nil : hits
+    case .maxLength(let most): return text.count > most ? [] : nil
+    case .mustInclude(let texts): return texts.allSatisfy(text.contains) ? nil : []
+    case .broken: return []
+    }
+  }
+
+  /// The required texts that a text lacks.
+  func missing(in text: String) -> [String] {
+    guard case .mustInclude(let texts) = self else { return [] }
+    return texts.filter { !text.contains($0) }
   }
 }

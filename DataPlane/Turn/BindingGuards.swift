@@ -3,13 +3,13 @@ package import Guardrails
 package import Subscription
 internal import Synchronization
 
-/// The guardrails of bindings, each compiled once for its digest.
+/// The guardrails of bindings, compiled once for all bindings of the same tiers.
 package final class BindingGuards: GuardsMaking {
-  private let programs = Mutex<[Digest: GuardrailProgram]>([:])
+  private let programs = Mutex<[CompiledBinding.SectionDigests: GuardrailProgram]>([:])
   private let limit: Int
 
   /// - Parameter limit: Programs kept; above it they are dropped and made again when needed.
-  package init(limit: Int = 10_000) {
+  package init(limit: Int = 1_000) {
     self.limit = limit
   }
 
@@ -22,7 +22,7 @@ package final class BindingGuards: GuardsMaking {
   }
 
   private func program(of binding: ResolvedBinding) -> GuardrailProgram {
-    if let known = programs.withLock({ $0[binding.digest] }) { return known }
+    if let known = programs.withLock({ $0[binding.binding.sections] }) { return known }
     let made = GuardrailProgram(
       platform: binding.platform.guardrails,
       human: binding.human.guardrails,
@@ -31,7 +31,7 @@ package final class BindingGuards: GuardsMaking {
     )
     programs.withLock { programs in
       if programs.count >= limit { programs.removeAll() }
-      programs[binding.digest] = made
+      programs[binding.binding.sections] = made
     }
     return made
   }

@@ -17,12 +17,17 @@ package struct ForeignLinks: Detector {
 
   private static let source =
     #"[a-z][a-z0-9+.-]{0,20}:[/\\]{2}[^\s<>"'`]+|www\.[^\s<>"'`]+|"#
-    + #"(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?\.)+"#
+    + #"(?:[\p{L}\p{N}][\p{L}\p{M}\p{N}-]*\.)+"#
     + #"(?:\#(topLevels))\b(?::\d{1,5})?(?:[/?#][^\s<>"'`]*)?"#
+
+  /// One for all lists: it is large.
+  private static let compiled = Result { () throws(PatternError) in
+    try Pattern(source, ignoringCase: true)
+  }
 
   /// - Throws: `PatternError`, never with this source.
   package init(allowing hosts: [String]) throws(PatternError) {
-    pattern = try Pattern(Self.source, ignoringCase: true)
+    pattern = try Self.compiled.get()
     let names = hosts.map { Self.normalised($0) }
     self.hosts = Set(names.filter { !$0.hasPrefix("*.") })
     parents = names.filter { $0.hasPrefix("*.") }.map { String($0.dropFirst()) }

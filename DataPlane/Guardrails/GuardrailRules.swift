@@ -1,0 +1,67 @@
+package import Domain
+internal import Foundation
+
+/// The rules of one turn.
+package struct GuardrailRules: Sendable {
+  let steps: [GuardrailProgram.Step]
+
+  /// Checks a whole text.
+  ///
+  /// First all block rules, then logs and rewrites in order (platform, agent, team, human), then all
+  /// block rules once more on what came out; nothing is rewritten after that. The first rule that
+  /// blocks ends the check.
+  package func check(_ text: String, stage: GuardrailRule.Stage) -> GuardrailOutcome {
+    let here = steps(at: stage)
+    let blocks = here.filter { $0.severity == .block }
+    var outcome = GuardrailOutcome(text: text)
+    if block(by: blocks, stage, &outcome) { return outcome }
+    for step in here where step.severity != .block {
+      guard let hits = step.matcher.hits(in: outcome.text) else { continue }
+      outcome.violations.append(violation(step, hits, in: outcome.text, stage))
+      if step.severity == .rewrite {
+        outcome.text = step.rewriter.apply(to: outcome.text, at: hits)
+      }
+    }
+    if outcome.text != text { _ = block(by: blocks, stage, &outcome) }
+    return outcome
+  }
+
+  func steps(at stage: GuardrailRule.Stage) -> [GuardrailProgram.Step] {
+    steps.filter { $0.rule.stages.contains(stage) }
+  }
+
+  private func block(
+    by blocks: [GuardrailProgram.Step],
+    _ stage: GuardrailRule.Stage,
+    _ outcome: inout GuardrailOutcome
+  ) -> Bool {
+    for step in blocks {
+      guard let hits = step.matcher.hits(in: outcome.text) else { continue }
+      outcome.violations.append(violation(step, hits, in: outcome.text, stage))
+      outcome.blocked = GuardrailOutcome.Blocked(
+        ruleID: step.rule.ruleID,
+        message: step.rule.message
+      )
+      outcome.text = ""
+      return true
+    }
+    return false
+  }
+
+  private func violation(
+    _ step: GuardrailProgram.Step,
+    _ hits: [Range<Int>],
+    in text: String,
+    _ stage: GuardrailRule.Stage
+  ) -> GuardrailOutcome.Violation {
+    let bytes = Array(text.utf8)
+    return GuardrailOutcome.Violation(
+      tier: step.tier,
+      ruleID: step.rule.ruleID,
+      severity: step.severity,
+      stage: stage,
+      range: hits.first,
+      digest: Digest(of: Data(bytes[hits.first ?? 0 ..< bytes.count])).hex
+    )
+  }
+}

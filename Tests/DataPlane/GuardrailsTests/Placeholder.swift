@@ -1,1 +1,0 @@
-// GuardrailsTests: not begun.
