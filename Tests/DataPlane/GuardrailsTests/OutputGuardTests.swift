@@ -160,6 +160,18 @@ struct SeededGenerator: RandomNumberGenerator {
     #expect(released.suffix(2) == ["", ""])
   }
 
+  @Test func `what a rewrite makes does not leave if a rule forbids it`() {
+    let both = rules(
+      human: [rule("h", .keyword, .block, ["words": ["made up"]])],
+      agent: [rule("a", .regex, .rewrite, ["pattern": "cooked"], .replace, with: "made")]
+    )
+    let pieces = ["this was ", "cook", "ed up "] + Array(repeating: "by someone ", count: 20)
+    var guardian = OutputGuard(both)
+    let released = pieces.map { guardian.push($0) }.joined()
+    #expect("this was ".hasPrefix(released))
+    #expect(guardian.finish().blocked?.ruleID == "h")
+  }
+
   @Test func `a text that will be cut streams up to where the cut may be`() {
     let short = rules(agent: [
       rule("x", .maxLength, .rewrite, ["max": 100], .truncate, bound: nil)
