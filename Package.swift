@@ -99,7 +99,7 @@ let shared: [Target] = [
   room("Codecs", "Shared/Codecs", ["Domain", crypto, yams]),
   room("Matching", "Shared/Matching", ["CRE2", "Domain"]),
   room("WireMapping", "Shared/WireMapping", ["Domain", "Wire", protobuf]),
-  room("JSONSchema", "Shared/JSONSchema", ["Domain", "Matching"]),
+  room("JSONSchema", "Shared/JSONSchema", ["Domain", "Codecs", "Matching"]),
   room("HTTP2", "Shared/HTTP2", ["CNGHTTP2", nioCore, collections]),
   room(
     "Transport",

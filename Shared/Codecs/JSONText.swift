@@ -14,16 +14,18 @@ package enum JSONText {
   package static let maxDepth = 64
 
   /// - Throws: `JSONTextError`.
-  package static func parse(_ text: String) throws -> JSONValue {
+  package static func parse(_ text: String) throws(JSONTextError) -> JSONValue {
     var parser = Parser(bytes: Array(text.utf8))
     return try parser.document()
   }
 
   private struct Parser {
+    static let digits = UInt8(ascii: "0") ... UInt8(ascii: "9")
+
     let bytes: [UInt8]
     var index = 0
 
-    mutating func document() throws -> JSONValue {
+    mutating func document() throws(JSONTextError) -> JSONValue {
       let value = try value(depth: 0)
       skipSpace()
       guard index == bytes.count else { throw failure("something follows the value") }
@@ -43,8 +45,7 @@ package enum JSONText {
       while let byte = current, [0x20, 0x09, 0x0A, 0x0D].contains(byte) { index += 1 }
     }
 
-    private mutating func value(depth: Int) throws -> JSONValue {
-      guard depth <= JSONText.maxDepth else { throw failure("more than 64 levels") }
+    private mutating func value(depth: Int) throws(JSONTextError) -> JSONValue {
       skipSpace()
       switch current {
       case UInt8(ascii: "{"): return try object(depth: depth)
@@ -54,13 +55,16 @@ package enum JSONText {
       case UInt8(ascii: "f"): return try word("false", .bool(false))
       case UInt8(ascii: "n"): return try word("null", .null)
       case nil: throw failure("the text ends where a value is due")
-      case let byte? where byte == UInt8(ascii: "-") || Character(Unicode.Scalar(byte)).isNumber:
+      case let byte? where byte == UInt8(ascii: "-") || Self.digits.contains(byte):
         return try number()
       default: throw failure("no value starts like this")
       }
     }
 
-    private mutating func word(_ text: String, _ value: JSONValue) throws -> JSONValue {
+    private mutating func word(
+      _ text: String,
+      _ value: JSONValue
+    ) throws(JSONTextError) -> JSONValue {
       guard bytes[index...].starts(with: text.utf8) else {
         throw failure("no value starts like this")
       }
@@ -68,7 +72,8 @@ package enum JSONText {
       return value
     }
 
-    private mutating func object(depth: Int) throws -> JSONValue {
+    private mutating func object(depth: Int) throws(JSONTextError) -> JSONValue {
+      guard depth < JSONText.maxDepth else { throw failure("more than 64 levels") }
       index += 1
       var members: [String: JSONValue] = [:]
       skipSpace()
@@ -100,7 +105,8 @@ package enum JSONText {
       }
     }
 
-    private mutating func array(depth: Int) throws -> JSONValue {
+    private mutating func array(depth: Int) throws(JSONTextError) -> JSONValue {
+      guard depth < JSONText.maxDepth else { throw failure("more than 64 levels") }
       index += 1
       var elements: [JSONValue] = []
       skipSpace()
@@ -121,14 +127,15 @@ package enum JSONText {
       }
     }
 
-    private mutating func number() throws -> JSONValue {
+    private mutating func number() throws(JSONTextError) -> JSONValue {
       let start = index
       if current == UInt8(ascii: "-") { index += 1 }
       let integerStart = index
       skipDigits()
-      guard index > integerStart,
-        bytes[integerStart] != UInt8(ascii: "0") || index == integerStart + 1
-      else { throw failure("a number has no leading zeros") }
+      guard index > integerStart else { throw failure("digits are due after '-'") }
+      guard bytes[integerStart] != UInt8(ascii: "0") || index == integerStart + 1 else {
+        throw failure("a number has no leading zeros")
+      }
       var isInteger = true
       if current == UInt8(ascii: ".") {
         isInteger = false
@@ -154,12 +161,10 @@ package enum JSONText {
     }
 
     private mutating func skipDigits() {
-      while let byte = current, (UInt8(ascii: "0") ... UInt8(ascii: "9")).contains(byte) {
-        index += 1
-      }
+      while let byte = current, Self.digits.contains(byte) { index += 1 }
     }
 
-    private mutating func string() throws -> String {
+    private mutating func string() throws(JSONTextError) -> String {
       index += 1
       var result: [UInt8] = []
       while let byte = current {
@@ -179,7 +184,7 @@ package enum JSONText {
       throw failure("the string does not end")
     }
 
-    private mutating func escape(into result: inout [UInt8]) throws {
+    private mutating func escape(into result: inout [UInt8]) throws(JSONTextError) {
       guard let byte = current else { throw failure("the string does not end") }
       index += 1
       switch byte {
@@ -203,7 +208,7 @@ package enum JSONText {
       }
     }
 
-    private mutating func hex4() throws -> UInt16 {
+    private mutating func hex4() throws(JSONTextError) -> UInt16 {
       guard index + 4 <= bytes.count else { throw failure("four hex digits are due") }
       let digits = bytes[index ..< index + 4]
       guard digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),

@@ -1,1 +1,0 @@
-// CodecsTests: not begun.

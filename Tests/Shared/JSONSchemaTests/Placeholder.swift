@@ -1,1 +1,0 @@
-// JSONSchemaTests: not begun.
