@@ -12,7 +12,7 @@ struct ApplyCommand: AsyncParsableCommand {
     commandName: "apply",
     abstract: "Make the configuration what the files say: all of it, in one revision, or nothing.",
     discussion: """
-      Reads every .yaml and .yml file below DIR. A file may hold several documents:
+      Reads every .yaml, .yml and .json file below DIR. A file may hold several documents:
 
         kind: Human
         tenant: sahayak
@@ -46,14 +46,17 @@ struct ApplyCommand: AsyncParsableCommand {
   func run() async throws {
     let files = ConfigFiles.load(path)
     guard !files.diagnostics.contains(where: { $0.level == .error }) else {
-      try fail(files.diagnostics)
+      // The control plane isn't asked: without these documents it would miss what they hold.
+      try fail(
+        files.diagnostics + DocumentCheck.diagnostics(of: files.documents).map(files.located)
+      )
     }
     guard !files.documents.isEmpty else {
       Terminal.error("no documents below \(path); expected *.yaml or *.yml.")
       throw ExitStatus.invalidConfiguration
     }
     let plan = try await send(files.documents, dryRun: true)
-    let diagnostics = files.diagnostics + plan.diagnostics.map { Diagnostic($0, in: files) }
+    let diagnostics = files.diagnostics + plan.diagnostics.map { files.located(Diagnostic($0)) }
     guard plan.ok else { try fail(diagnostics) }
     let changes = plan.changes.filter { $0.action != "unchanged" }
     if connection.output == .table {
@@ -75,7 +78,7 @@ struct ApplyCommand: AsyncParsableCommand {
     }
     let applied = try await send(files.documents, dryRun: false)
     guard applied.ok else {
-      try fail(applied.diagnostics.map { Diagnostic($0, in: files) })
+      try fail(applied.diagnostics.map { files.located(Diagnostic($0)) })
     }
     switch connection.output {
     case .json: try Terminal.printJSON(applied.json(diagnostics, applied: true))

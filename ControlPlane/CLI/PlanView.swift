@@ -54,8 +54,7 @@ extension [Diagnostic] {
 }
 
 extension Diagnostic {
-  /// A diagnostic of the control plane, with the line that its pointer stands on where files know it.
-  init(_ wire: Bindery_V1_Diagnostic, in files: ConfigFiles) {
+  init(_ wire: Bindery_V1_Diagnostic) {
     self.init(
       code: wire.code,
       level: Level(rawValue: wire.level) ?? .error,
@@ -65,9 +64,7 @@ extension Diagnostic {
       got: wire.got,
       message: wire.message,
       hint: wire.hint,
-      source: files.line(of: wire.path, inDocumentAt: wire.source).map { line in
-        "\(wire.source.prefix { $0 != ":" }):\(line)"
-      } ?? wire.source
+      source: wire.source
     )
   }
 

@@ -67,6 +67,16 @@ package struct ConfigFiles: Sendable {
     }
   }
 
+  /// The diagnostic with the line of what its pointer names, where the files know it.
+  package func located(_ diagnostic: Diagnostic) -> Diagnostic {
+    guard let line = line(of: diagnostic.path, inDocumentAt: diagnostic.source),
+      let colon = diagnostic.source.lastIndex(of: ":")
+    else { return diagnostic }
+    var located = diagnostic
+    located.source = "\(diagnostic.source[..<colon]):\(line)"
+    return located
+  }
+
   private mutating func read(_ path: String) {
     guard let data = FileManager.default.contents(atPath: path) else {
       return report("CFG_NO_FILE", path, 0, "the file can't be read", "check its permissions")
@@ -83,12 +93,11 @@ package struct ConfigFiles: Sendable {
     guard let text = String(data: data, encoding: .utf8) else {
       return report("CFG_BAD_YAML", path, 1, "the file is not UTF-8", "save it as UTF-8")
     }
-    do {
-      for document in try YAMLDocument.parse(text) { add(document, in: path) }
-    } catch let problem as YAMLDocument.Problem {
+    let (documents, problems) =
+      path.hasSuffix(".json") ? YAMLDocument.parse(json: text) : YAMLDocument.parse(text)
+    for document in documents { add(document, in: path) }
+    for problem in problems {
       report("CFG_BAD_YAML", path, problem.line, problem.message, problem.hint)
-    } catch {
-      report("CFG_BAD_YAML", path, 1, "this is no YAML", "check the file")
     }
   }
 

@@ -12,44 +12,91 @@ struct YAMLDocument {
   let line: Int
 
   /// What is wrong with a file's text.
-  struct Problem: Error {
-    let line: Int
+  struct Problem: Error, Equatable {
+    var line: Int
     let message: String
     let hint: String
   }
 
-  /// Reads all documents of a text; empty ones are left out.
-  ///
-  /// - Throws: `Problem`.
-  static func parse(_ text: String) throws -> [YAMLDocument] {
+  /// Problems of one file that are told.
+  private static let maxProblems = 100
+
+  /// Reads all documents of a text; empty ones are left out. After a document that can't be read it
+  /// goes on with the next.
+  static func parse(_ text: String) -> (documents: [YAMLDocument], problems: [Problem]) {
+    let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
     var documents: [YAMLDocument] = []
-    do {
-      // Aliases stay nodes of their own until `Converter` has counted them.
-      let parser = try Yams.Parser(yaml: text)
-      while let node = try parser.nextRoot() {
-        var converter = Converter()
-        let value = try converter.json(node, at: "", depth: 0)
-        if value.isNull { continue }
-        documents.append(
-          YAMLDocument(value: value, lines: converter.lines, line: node.mark?.line ?? 1)
-        )
-      }
-    } catch let error as YamlError {
-      throw Problem(yaml: error)
+    var problems: [Problem] = []
+    func report(_ problem: Problem) {
+      if !problems.contains(problem) { problems.append(problem) }
     }
-    return documents
+    var start = 0
+    while start < lines.count, problems.count < maxProblems {
+      do {
+        let rest = start == 0 ? text : lines[start...].joined(separator: "\n")
+        // Aliases stay nodes of their own until `Converter` has counted them.
+        let parser = try Yams.Parser(yaml: rest)
+        while let node = try parser.nextRoot() {
+          var converter = Converter(linesBefore: start)
+          do {
+            let value = try converter.json(node, at: "", depth: 0)
+            if value.isNull { continue }
+            documents.append(
+              YAMLDocument(
+                value: value,
+                lines: converter.lines,
+                line: (node.mark?.line ?? 1) + start
+              )
+            )
+          } catch let problem as Problem {
+            report(problem)
+          }
+        }
+        break
+      } catch let error as YamlError {
+        var problem = Problem(yaml: error)
+        let failed = max(1, problem.line - 1) + start
+        problem.line += start
+        report(problem)
+        // A line that starts so begins a document wherever it stands (YAML 1.2, rule 206).
+        start = lines.indices.dropFirst(failed).first { lines[$0].hasPrefix("---") } ?? lines.count
+      } catch {
+        report(Problem(line: 1, message: "this is no YAML", hint: "check the file"))
+        break
+      }
+    }
+    return (documents, problems)
+  }
+
+  /// Reads one JSON value, strictly; the lines come from reading it as YAML, which JSON nearly is.
+  static func parse(json text: String) -> (documents: [YAMLDocument], problems: [Problem]) {
+    do {
+      let value = try JSONText.parse(text)
+      let yaml = parse(text).documents.first { $0.value == value }
+      return ([YAMLDocument(value: value, lines: yaml?.lines ?? [:], line: yaml?.line ?? 1)], [])
+    } catch {
+      let problem = Problem(
+        line: error.line,
+        message: "this is no JSON: \(error.message)",
+        hint: "see column \(error.column)"
+      )
+      return ([], [problem])
+    }
   }
 
   /// YAML 1.2's core schema (section 10.3.2), so that "no" and "12:30" stay words.
   private struct Converter {
     var lines: [String: Int] = [:]
+    private let linesBefore: Int
     private var nodes = 0
 
-    init() {}
+    init(linesBefore: Int) { self.linesBefore = linesBefore }
+
+    private func line(of node: Node) -> Int? { node.mark.map { $0.line + linesBefore } }
 
     mutating func json(_ node: Node, at pointer: String, depth: Int) throws -> JSONValue {
       nodes += 1
-      let line = node.mark?.line ?? 1
+      let line = line(of: node) ?? linesBefore + 1
       lines[pointer] = line
       guard depth <= JSONText.maxDepth, nodes <= 100_000 else {
         throw Problem(
@@ -59,7 +106,8 @@ struct YAMLDocument {
         )
       }
       switch node {
-      case .scalar(let scalar): return Self.scalar(scalar)
+      case .scalar(let scalar):
+        return try Self.scalar(scalar, tag: Self.tag(of: scalar.tag, at: line))
       case .sequence(let sequence):
         var elements: [JSONValue] = []
         for (index, element) in sequence.enumerated() {
@@ -71,7 +119,7 @@ struct YAMLDocument {
         for (key, element) in mapping {
           guard case .scalar(let scalar) = key else {
             throw Problem(
-              line: key.mark?.line ?? line,
+              line: self.line(of: key) ?? line,
               message: "a key is no text",
               hint: "keys are plain words"
             )
@@ -79,13 +127,12 @@ struct YAMLDocument {
           let name = scalar.string
           guard members[name] == nil else {
             throw Problem(
-              line: key.mark?.line ?? line,
+              line: self.line(of: key) ?? line,
               message: "the key \"\(name.prefix(40))\" is there twice",
               hint: "keep one of them"
             )
           }
-          let escaped = name.replacing("~", with: "~0").replacing("/", with: "~1")
-          members[name] = try json(element, at: "\(pointer)/\(escaped)", depth: depth + 1)
+          members[name] = try json(element, at: Compiler.pointer(pointer, name), depth: depth + 1)
         }
         return .object(members)
       case .alias:
@@ -97,10 +144,28 @@ struct YAMLDocument {
       }
     }
 
-    private static func scalar(_ scalar: Node.Scalar) -> JSONValue {
+    /// An explicit tag of the core schema; nil when there is none.
+    private static func tag(of tag: Tag, at line: Int) throws -> String? {
+      let name = tag.description
+      if name.isEmpty || name == "!" { return nil }
+      let core = "tag:yaml.org,2002:"
+      let known = ["str", "int", "float", "bool", "null", "map", "seq"]
+      guard let short = known.first(where: { name == core + $0 }) else {
+        throw Problem(
+          line: line,
+          message: "the tag '\(name.prefix(60))' has no meaning here",
+          hint: "leave it out; texts, numbers, true, false, lists and mappings need no tag"
+        )
+      }
+      return short
+    }
+
+    private static func scalar(_ scalar: Node.Scalar, tag: String?) -> JSONValue {
       let text = scalar.string
       // Only plain scalars are anything but text.
-      guard scalar.style == .plain || scalar.style == .any else { return .string(text) }
+      guard scalar.style == .plain || scalar.style == .any, tag != "str" else {
+        return .string(text)
+      }
       switch text {
       case "", "~", "null", "Null", "NULL": return .null
       case "true", "True", "TRUE": return .bool(true)

@@ -44,7 +44,7 @@ func difference(
   if before == after { return [] }
   if let old = before.objectValue, let new = after.objectValue {
     return Set(old.keys).union(new.keys).sorted().flatMap { key -> [PlannedChange.Field] in
-      let pointer = "\(path)/\(key.replacing("~", with: "~0").replacing("/", with: "~1"))"
+      let pointer = pointer(path, key)
       guard let a = old[key] else { return [.init(path: pointer, before: nil, after: new[key])] }
       guard let b = new[key] else { return [.init(path: pointer, before: a, after: nil)] }
       return difference(from: a, to: b, at: pointer)

@@ -21,7 +21,11 @@ package struct Planner: Sendable {
     mintID: () -> UUID
   ) -> Plan {
     var plan = Plan(changes: [], diagnostics: [], publication: nil, recompiled: [])
-    let documents = documents.sorted { $0.key < $1.key }
+    let documents = documents.sorted { ($0.key, $0.source) < ($1.key, $1.source) }.map {
+      var document = $0
+      document.spec = SpecForm.normal(document.spec)
+      return document
+    }
     var changed: [StoredObject] = []
     var seen: Set<ObjectKey> = []
     for document in documents {
@@ -47,7 +51,10 @@ package struct Planner: Sendable {
         )
         continue
       }
-      let (change, object) = self.change(document, world: world, now: now, mintID: mintID)
+      let form = Problems(of: document)
+      SpecForm.check(document.spec, form)
+      plan.diagnostics += form.list
+      let (change, object) = Self.change(document, world: world, now: now, mintID: mintID)
       plan.changes.append(change)
       if let object { changed.append(object) }
     }
@@ -59,7 +66,7 @@ package struct Planner: Sendable {
     var made: [CompiledTenant] = []
     for slug in Set(documents.map(\.key.tenant)).sorted() {
       guard after[ObjectKey(kind: .tenant, tenant: slug, slug: slug)] != nil else {
-        for document in documents where document.key.tenant == slug {
+        for document in documents where document.key.tenant == slug && isSlug(slug) {
           plan.diagnostics.append(
             Self.diagnostic(
               "CFG_UNKNOWN_TENANT",
@@ -78,7 +85,10 @@ package struct Planner: Sendable {
         let new = try compiler.compile(
           TenantObjects(slug: slug, objects: Self.of(slug, after), sources: sources)
         )
-        plan.diagnostics += new.diagnostics
+        // What was stored with a warning needs no new one each time that a neighbour changes.
+        plan.diagnostics += new.diagnostics.filter { found in
+          found.level == .error || documents.contains { Problems.isAbout($0, found) }
+        }
         Self.difference(old, new, &resources, &removed)
         plan.recompiled += new.bindings.keys.sorted().filter {
           new.bindings[$0] != old.bindings[$0]
@@ -119,7 +129,7 @@ package struct Planner: Sendable {
     return plan
   }
 
-  private func change(
+  private static func change(
     _ document: AuthoredDocument,
     world: World,
     now: Date,
@@ -181,8 +191,22 @@ package struct Planner: Sendable {
     _ resources: inout [ConfigResource],
     _ removed: inout [ResourceKey]
   ) {
-    let put = new.resources.filter { old.resources[$0.key] != $0.value }.map(\.value)
-    resources += put.sorted { (rank($0), order($0)) < (rank($1), order($1)) }
+    var put = new.resources.filter { old.resources[$0.key] != $0.value }
+    // What was compiled by an older compiler may have had other sections: all that the bindings
+    // name must be there, and to store one again is no change.
+    for case .binding(let binding) in put.values {
+      for digest in binding.sectionDigests {
+        for key in [ResourceKey.section(binding.tenantID, digest), .section(nil, digest)] {
+          if let section = new.resources[key] { put[key] = section }
+        }
+      }
+    }
+    let made = put.values.filter { resource in
+      // The platform's section is every tenant's, and stands once.
+      guard case .section(let section) = resource, section.tenantID == nil else { return true }
+      return !resources.contains(resource)
+    }
+    resources += made.sorted { (rank($0), order($0)) < (rank($1), order($1)) }
     let gone = old.resources.keys.filter { key in
       if case .section = key { return false }
       return new.resources[key] == nil
@@ -254,7 +278,7 @@ package struct Planner: Sendable {
             Diagnostic(
               code: "TEN_ACCOUNT_TAKEN",
               tier: .tenant,
-              slug: key.slug,
+              slug: "\(key.tenant)/\(key.slug)",
               path: path,
               got: account.slug,
               message: "the account's slug is taken",

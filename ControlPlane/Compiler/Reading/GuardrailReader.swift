@@ -13,12 +13,12 @@ struct GuardrailReader {
   func rules(in spec: SpecReader) -> [GuardrailRule] {
     var seen: Set<String> = []
     return spec.objects("guardrails").compactMap { reader in
-      guard let rule = rule(reader) else { return nil }
-      if !seen.insert(rule.ruleID).inserted {
+      let rule = rule(reader)
+      if let id = reader.value("rule_id")?.stringValue, !seen.insert(id).inserted {
         reader.problems.add(
           "GRD_DUP_ID",
           at: reader.pointer("rule_id"),
-          "the rule id '\(rule.ruleID)' is there twice",
+          "the rule id '\(id.prefix(40))' is there twice",
           hint: "give each rule its own id"
         )
       }
@@ -63,7 +63,7 @@ struct GuardrailReader {
     let stages = stages(reader)
     let rewrite = rewrite(reader, severity: severity)
     let params = reader.object("params")
-    if let kind { check(params, of: kind) }
+    let checked = kind.map { check(params, of: $0) } ?? params.members
     let when = reader.object("when")
     let onError = reader.string("on_error") ?? (severity == .log ? "open" : "closed")
     if onError != "open", onError != "closed" {
@@ -76,8 +76,8 @@ struct GuardrailReader {
     }
     let message = reader.localized("message")
     let condition = GuardrailRule.Condition(
-      channels: when.strings("channels"),
-      languages: when.strings("languages")
+      channels: when.strings("channels", bare: true),
+      languages: when.strings("languages", bare: true)
     )
     for channel in condition.channels where !channels.contains(channel) {
       when.problems.add(
@@ -87,7 +87,7 @@ struct GuardrailReader {
         hint: "use \(channels.sorted().joined(separator: " or "))"
       )
     }
-    let overridable = reader.strings("overridable_by")
+    let overridable = reader.strings("overridable_by", bare: true)
     for tier in overridable where !["human", "team", "agent"].contains(tier) {
       reader.problems.add(
         "CFG_CHOICE",
@@ -104,7 +104,7 @@ struct GuardrailReader {
       kind: kind,
       stages: stages,
       severity: severity,
-      params: params.members,
+      params: checked,
       rewrite: rewrite,
       message: message,
       when: condition,
@@ -172,7 +172,7 @@ struct GuardrailReader {
   private func stages(_ reader: SpecReader) -> [GuardrailRule.Stage] {
     guard reader.value("stages") != nil else { return [.output] }
     var stages: [GuardrailRule.Stage] = []
-    for (index, text) in reader.strings("stages").enumerated() {
+    for (index, text) in reader.strings("stages", bare: true).enumerated() {
       if let stage = GuardrailRule.Stage(rawValue: text) {
         if !stages.contains(stage) { stages.append(stage) }
       } else {
@@ -229,55 +229,6 @@ struct GuardrailReader {
     return GuardrailRule.Rewrite(mode: mode, with: with)
   }
 
-  private func check(_ params: SpecReader, of kind: GuardrailRule.Kind) {
-    switch kind {
-    case .regex:
-      let source = params.required("pattern", hint: #"like \b\d+\s?mg\b"#)
-      guard !source.isEmpty else { return }
-      do {
-        _ = try Pattern(source)
-      } catch {
-        params.problems.add(
-          error.isUnsafe ? "GRD_UNSAFE_REGEX" : "GRD_BAD_REGEX",
-          at: params.pointer("pattern"),
-          got: params.value("pattern"),
-          "the pattern can't be used: \(error.message)",
-          hint: error.isUnsafe
-            ? "backreferences and look-around are not linear-time; write it without"
-            : "see the syntax of RE2"
-        )
-      }
-    case .keyword:
-      let words = params.strings("words")
-      do {
-        _ = try Keywords(words)
-      } catch {
-        params.problems.add(
-          "GRD_BAD_REGEX",
-          at: params.pointer("words"),
-          "the words can't be used: \(error.message)",
-          hint: "list at least one word"
-        )
-      }
-    case .maxLength:
-      _ = params.int("max", in: 1 ... 100_000, default: 0)
-      if params.value("max") == nil {
-        params.problems.add(
-          "CFG_MISSING",
-          at: params.pointer("max"),
-          "max is missing",
-          hint: "characters"
-        )
-      }
-    case .mustInclude:
-      _ = params.required("text", hint: "the text that a reply must hold")
-    case .urlAllowlist:
-      _ = params.strings("hosts")
-    case .pii, .language, .topic, .classifier, .toolArgs, .rate:
-      break
-    }
-  }
-
   /// How far back a hit can reach in a text that still grows; nil: the whole text.
   private func bound(
     of kind: GuardrailRule.Kind,
@@ -288,7 +239,7 @@ struct GuardrailReader {
     switch kind {
     case .keyword:
       // The longest word, what surrounds it, and room for folded letters and several spaces.
-      return params.strings("words").map { $0.utf8.count * 2 + 16 }.max()
+      return params.strings("words", bare: true).map { $0.utf8.count * 2 + 16 }.max()
     case .regex:
       return params.string("pattern").flatMap { PatternBound.of($0) }
     case .pii: return 320

@@ -39,6 +39,11 @@ final class Problems {
     )
   }
 
+  static func isAbout(_ document: AuthoredDocument, _ diagnostic: Diagnostic) -> Bool {
+    diagnostic.tier == Diagnostic.Tier(document.key.kind)
+      && diagnostic.slug == "\(document.key.tenant)/\(document.key.slug)"
+  }
+
   var hasErrors: Bool { list.contains { $0.level == .error } }
 }
 
@@ -81,14 +86,14 @@ struct SpecReader {
   }
 
   func pointer(_ key: String) -> String {
-    "\(path)/\(key.replacing("~", with: "~0").replacing("/", with: "~1"))"
+    Compiler.pointer(path, key)
   }
 
   /// A warning for every key that is not known: kept, but without effect.
-  func warnUnknown(_ known: [String]) {
+  func warnUnknown(_ known: [String], code: String = "CFG_UNKNOWN_KEY") {
     for key in members.keys.sorted() where !known.contains(key) {
       problems.add(
-        "CFG_UNKNOWN_KEY",
+        code,
         at: pointer(key),
         level: .warning,
         "'\(key.prefix(40))' has no effect",
@@ -197,10 +202,11 @@ struct SpecReader {
     return fallback
   }
 
-  func strings(_ key: String, maxCount: Int = 1_000) -> [String] {
+  /// - Parameter bare: a single text may stand for a list of one.
+  func strings(_ key: String, maxCount: Int = 1_000, bare: Bool = false) -> [String] {
     guard let value = value(key) else { return [] }
     guard let elements = value.arrayValue else {
-      if let text = value.stringValue { return [text] }
+      if bare, let text = value.stringValue ?? value.intValue.map(String.init) { return [text] }
       wrong(key, "a list of texts")
       return []
     }
@@ -235,11 +241,12 @@ struct SpecReader {
       return [:]
     }
     var result: LocalizedText = [:]
-    for (language, text) in members {
+    let texts = SpecReader(value, path: pointer(key), problems: problems)
+    for (language, text) in members.sorted(by: { $0.key < $1.key }) {
       guard isLanguage(language), let text = text.stringValue else {
         problems.add(
           "HUM_BAD_LANG",
-          at: "\(pointer(key))/\(language)",
+          at: texts.pointer(language),
           "not a text under a language code",
           hint: "use codes like en, hi, kn, en-IN"
         )

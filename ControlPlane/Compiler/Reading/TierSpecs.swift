@@ -91,16 +91,12 @@ func secretRef(_ spec: SpecReader, _ key: String, default fallback: String) -> S
 /// A human's spec, read.
 struct HumanSpec {
   var displayName: String
-  var voice: SpecReader
+  var voice: VoiceSpec
   var languages: [String]
   var culturalRegister: String?
   var greeting: LocalizedText
   var apology: LocalizedText
   var guardrails: [GuardrailRule]
-
-  static let voiceKeys = [
-    "tone", "register", "address", "signature", "emoji", "max_sentences", "forbidden",
-  ]
 
   init(_ document: AuthoredDocument, problems: Problems) {
     let spec = SpecReader(document.spec, problems: problems)
@@ -109,17 +105,7 @@ struct HumanSpec {
       "guardrails",
     ])
     displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
-    voice = spec.object("voice")
-    for key in voice.members.keys.sorted() where !Self.voiceKeys.contains(key) {
-      problems.add(
-        "VOICE_UNKNOWN_KEY",
-        at: voice.pointer(key),
-        level: .warning,
-        "'\(key.prefix(40))' has no effect",
-        hint: nearest(to: key, among: Self.voiceKeys).map { "did you mean '\($0)'?" }
-          ?? "known are \(Self.voiceKeys.joined(separator: ", "))"
-      )
-    }
+    voice = VoiceSpec(spec.object("voice"))
     languages = spec.strings("languages", maxCount: 30)
     if languages.isEmpty {
       problems.add(
@@ -209,7 +195,7 @@ struct AgentSpec {
   var guardrails: [GuardrailRule]
   var maxToolIterations: Int
 
-  init(_ document: AuthoredDocument, toolAllow: Set<String>, problems: Problems) {
+  init(_ document: AuthoredDocument, toolAllow: Set<String>?, problems: Problems) {
     let spec = SpecReader(document.spec, problems: problems)
     spec.warnUnknown([
       "display_name", "model_routing", "tools", "memory_policy", "retrieval", "guardrails",
@@ -347,9 +333,13 @@ struct BindingSpec {
         )
         continue
       }
-      for text in written.strings(channel) {
-        let path = written.pointer(channel)
+      let isList = written.value(channel)?.arrayValue != nil
+      for (index, text) in written.strings(channel, bare: true).enumerated() {
+        let path = written.pointer(channel) + (isList ? "/\(index)" : "")
         if let key = Self.routeKey(text, channel: channel) {
+          guard !routes.contains(where: { ($0.channel, $0.key) == (channel, key) }) else {
+            continue
+          }
           routes.append((channel, key, path))
         } else {
           problems.add(

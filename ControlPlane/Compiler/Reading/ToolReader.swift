@@ -5,18 +5,18 @@ internal import JSONSchema
 
 /// Reads an agent's tools.
 struct ToolReader {
-  /// "host:port" that may be reached without https and on private addresses.
-  let allowed: Set<String>
+  /// "host:port" that may be reached without https and on private addresses; nil: any.
+  let allowed: Set<String>?
 
   func tools(in spec: SpecReader) -> [ToolSpec] {
     var seen: Set<String> = []
     return spec.objects("tools", maxCount: 64).compactMap { reader in
-      guard let tool = tool(reader) else { return nil }
-      if !seen.insert(tool.name).inserted {
+      let tool = tool(reader)
+      if let name = reader.value("name")?.stringValue, !seen.insert(name).inserted {
         reader.problems.add(
           "TOOL_DUP",
           at: reader.pointer("name"),
-          "the tool '\(tool.name)' is there twice",
+          "the tool '\(name.prefix(64))' is there twice",
           hint: "give each tool its own name"
         )
       }
@@ -141,7 +141,7 @@ struct ToolReader {
       )
     }
     let authority = "\(host.lowercased()):\(url.port ?? (scheme == "https" ? 443 : 80))"
-    guard !allowed.contains(authority) else { return (text, method) }
+    guard let allowed, !allowed.contains(authority) else { return (text, method) }
     if scheme == "http" {
       reader.problems.add(
         "TOOL_INSECURE_URL",

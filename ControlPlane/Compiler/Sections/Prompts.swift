@@ -4,31 +4,26 @@ internal import Domain
 /// The tiers' prompt segments: byte-stable, so that providers' prompt caches hit.
 enum Prompts {
   static func human(_ spec: HumanSpec) -> String {
-    var lines = ["You are \(spec.displayName),"]
-    lines[0] += " and you stay this persona throughout."
+    let name = oneLine(spec.displayName)
+    var lines = ["You are \(name), and you stay this persona throughout."]
     let languages = spec.languages.enumerated().map { $0 == 0 ? "\($1) (default)" : $1 }
     lines.append("Languages: \(languages.joined(separator: ", "))")
     if let register = spec.culturalRegister, !register.isEmpty {
       lines.append("Cultural register: \(register)")
     }
     let voice = spec.voice
-    append("Tone", voice.strings("tone"), to: &lines)
-    if let register = voice.string("register") { lines.append("Register: \(register)") }
-    for (language, form) in sorted(voice.localized("address")) {
+    append("Tone", voice.tone, to: &lines)
+    if let register = voice.register { lines.append("Register: \(register)") }
+    for (language, form) in sorted(voice.address) {
       lines.append("Address people (\(language)) as: \(form)")
     }
-    append("Signature phrases", voice.strings("signature"), to: &lines)
-    if let emoji = voice.string("emoji") { lines.append("Emoji: \(emoji)") }
-    if voice.value("max_sentences") != nil {
-      lines.append(
-        "At most \(voice.int("max_sentences", in: 1...50, default: 4)) sentences a reply."
-      )
-    }
-    append("Never say", voice.strings("forbidden"), to: &lines)
+    append("Signature phrases", voice.signature, to: &lines)
+    if let emoji = voice.emoji { lines.append("Emoji: \(emoji)") }
+    if let most = voice.maxSentences { lines.append("At most \(most) sentences a reply.") }
+    append("Never say", voice.forbidden, to: &lines)
     for (language, text) in sorted(spec.greeting) {
-      lines.append(
-        "Greeting (\(language.isEmpty ? spec.languages.first ?? "en" : language)): \(text)"
-      )
+      let language = language.isEmpty ? spec.languages.first ?? "en" : language
+      lines.append("Greeting (\(language)): \(oneLine(text))")
     }
     return lines.joined(separator: "\n")
   }
@@ -59,6 +54,11 @@ enum Prompts {
     let title = sop["title"]?.stringValue ?? sop["id"]?.stringValue ?? "procedure"
     if let text = sop["text"]?.stringValue { return "\(title): \(text)" }
     return "\(title): \((sop["steps"] ?? []).canonicalText)"
+  }
+
+  /// A line of the prompt is read as a line.
+  private static func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
   private static func append(_ title: String, _ words: [String], to lines: inout [String]) {

@@ -41,119 +41,41 @@ struct TenantCompiler {
     compile(stored, tenantID, tenant, into: &result)
     let platform = try section(.platform, of: nil, PlatformTables.section)
     result.resources[platform.key] = .section(platform.section)
-    var humans: [String: (stored: StoredObject, digest: Digest, rules: [GuardrailRule])] = [:]
-    var teams: [String: (stored: StoredObject, digest: Digest, spec: TeamSpec)] = [:]
-    var agents: [String: (stored: StoredObject, digest: Digest, rules: [GuardrailRule])] = [:]
+    var tiers = CompiledTiers(platform: platform.section.digest)
     for object in tenant.all(.human) {
       guard let spec = read(object, tenant, &result, { HumanSpec($0, problems: $1) }) else {
         continue
       }
       let made = try section(.human, of: tenantID, Self.human(spec, slug: object.key.slug))
-      humans[object.key.slug] = (object, made.section.digest, spec.guardrails)
+      tiers.humans[object.key.slug] = .init(
+        stored: object,
+        digest: made.section.digest,
+        spec: spec
+      )
       result.resources[made.key] = .section(made.section)
     }
     for object in tenant.all(.team) {
-      guard let spec = read(object, tenant, &result, { TeamSpec($0, problems: $1) }) else {
-        continue
+      let spec = read(object, tenant, &result) {
+        let spec = TeamSpec($0, problems: $1)
+        checkReferences(spec, in: tenant, $1)
+        return spec
       }
-      checkReferences(spec, of: object, in: tenant, &result)
+      guard let spec else { continue }
       let made = try section(.team, of: tenantID, team(spec, slug: object.key.slug, in: tenant))
-      teams[object.key.slug] = (object, made.section.digest, spec)
+      tiers.teams[object.key.slug] = .init(stored: object, digest: made.section.digest, spec: spec)
       result.resources[made.key] = .section(made.section)
     }
     for object in tenant.all(.agent) {
-      guard
-        let spec = read(
-          object,
-          tenant,
-          &result,
-          { AgentSpec($0, toolAllow: toolAllow, problems: $1) }
-        )
-      else { continue }
+      let spec = read(object, tenant, &result) {
+        AgentSpec($0, toolAllow: toolAllow, problems: $1)
+      }
+      guard let spec else { continue }
       let made = try section(.agent, of: tenantID, Self.agent(spec, slug: object.key.slug))
-      agents[object.key.slug] = (object, made.section.digest, spec.guardrails)
+      tiers.agents[object.key.slug] = .init(stored: object, digest: made.section.digest, spec: spec)
       result.resources[made.key] = .section(made.section)
     }
     for object in tenant.all(.binding) {
-      let problems = Problems(of: document(object, tenant))
-      let spec = BindingSpec(document(object, tenant), problems: problems)
-      let names = [(ObjectKind.human, spec.human), (.team, spec.team), (.agent, spec.agent)]
-      for (kind, name) in names where !name.isEmpty && tenant.find(kind, name) == nil {
-        let known = tenant.all(kind).map(\.key.slug)
-        problems.add(
-          "BND_FOREIGN_TIER",
-          at: "/\(kind.rawValue.lowercased())",
-          got: .string(name),
-          "tenant \(tenant.slug) has no \(kind.rawValue) '\(name.prefix(63))'",
-          hint: nearest(to: name, among: known).map { "did you mean '\($0)'?" }
-            ?? "known are \(known.joined(separator: ", "))"
-        )
-      }
-      if let human = humans[spec.human], let team = teams[spec.team], let agent = agents[spec.agent]
-      {
-        if !team.spec.members.contains(spec.human) {
-          problems.add(
-            "BND_HUMAN_NOT_IN_TEAM",
-            at: "/human",
-            got: .string(spec.human),
-            "'\(spec.human)' is no member of team '\(spec.team)'",
-            hint: "add it to the team's members"
-          )
-        }
-        GuardrailChecks.check(
-          human: human.rules,
-          team: team.spec.guardrails,
-          agent: agent.rules,
-          problems: problems
-        )
-        if !problems.hasErrors {
-          let compiled = CompiledBinding(
-            bindingID: BindingID(object.id),
-            tenantID: tenantID,
-            tenantSlug: tenant.slug,
-            slug: object.key.slug,
-            channels: spec.channels,
-            pins: .init(
-              humanID: HumanID(human.stored.id),
-              humanVersion: human.stored.version,
-              teamID: TeamID(team.stored.id),
-              teamVersion: team.stored.version,
-              agentID: AgentID(agent.stored.id),
-              agentVersion: agent.stored.version,
-              compilerVersion: PlatformTables.compilerVersion
-            ),
-            sections: .init(
-              platform: platform.section.digest,
-              human: human.digest,
-              team: team.digest,
-              agent: agent.digest
-            ),
-            degraded: spec.degraded
-          )
-          let content = try CanonicalJSON.encode(compiled)
-          let resource = BindingResource(
-            tenantID: tenantID,
-            bindingID: compiled.bindingID,
-            digest: CanonicalJSON.digest(of: content),
-            content: content,
-            sectionDigests: compiled.sections.all,
-            isActive: spec.isActive
-          )
-          result.resources[.binding(tenantID, compiled.bindingID)] = .binding(resource)
-          result.bindings[object.key] = resource.digest
-          for route in spec.routes {
-            let made = RouteResource(
-              channel: route.channel,
-              key: route.key,
-              tenantID: tenantID,
-              bindingID: compiled.bindingID
-            )
-            result.routes.append((made, object.key, route.path))
-            result.resources[.route(tenantID, channel: made.channel, key: made.key)] = .route(made)
-          }
-        }
-      }
-      result.diagnostics += problems.list
+      try compile(object, tenantID, &tiers, in: tenant, into: &result)
     }
     return result
   }
@@ -208,17 +130,15 @@ struct TenantCompiler {
     return problems.hasErrors ? nil : spec
   }
 
-  private func document(_ object: StoredObject, _ tenant: TenantObjects) -> AuthoredDocument {
+  func document(_ object: StoredObject, _ tenant: TenantObjects) -> AuthoredDocument {
     AuthoredDocument(key: object.key, spec: object.spec, source: tenant.sources[object.key] ?? "")
   }
 
   private func checkReferences(
     _ spec: TeamSpec,
-    of object: StoredObject,
     in tenant: TenantObjects,
-    _ result: inout CompiledTenant
+    _ problems: Problems
   ) {
-    let problems = Problems(of: document(object, tenant))
     for (index, member) in spec.members.enumerated() where tenant.find(.human, member) == nil {
       problems.add(
         "BND_FOREIGN_TIER",
@@ -238,7 +158,6 @@ struct TenantCompiler {
         hint: "name teams of the same tenant"
       )
     }
-    result.diagnostics += problems.list
   }
 
   // MARK: - Sections
