@@ -1,1 +1,0 @@
-// CompilerTests: not begun.
