@@ -40,13 +40,15 @@ package struct Planner: Sendable {
         )
         continue
       }
-      guard isSlug(document.key.slug), isSlug(document.key.tenant) else {
+      guard isSlug(document.key.slug), isSlug(document.key.tenant),
+        document.key.kind != .tenant || document.key.tenant == document.key.slug
+      else {
         plan.diagnostics.append(
           Self.diagnostic(
             "CFG_BAD_SLUG",
             document,
-            "tenant or slug is no slug",
-            "use a-z, 0-9 and '-'"
+            "tenant or slug is no slug, or a Tenant's are not the same",
+            "use a-z, 0-9 and '-'; a Tenant's tenant is its own slug"
           )
         )
         continue

@@ -18,6 +18,10 @@ enum SpecForm {
 
   /// Adds what makes a spec unfit to be stored, whatever it means.
   static func check(_ spec: JSONValue, _ problems: Problems) {
+    // Other values are told by whoever reads them.
+    if spec.isNull {
+      problems.add("CFG_TYPE", at: "", "a mapping is due here", hint: "write keys and values")
+    }
     findNUL(in: spec, at: "", problems)
     do {
       let count = try CanonicalJSON.encode(spec).utf8.count

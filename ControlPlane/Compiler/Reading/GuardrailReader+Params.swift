@@ -2,8 +2,7 @@ internal import Domain
 internal import Matching
 
 extension GuardrailReader {
-  /// Kinds of personal data that nodes find.
-  private static let personalData = ["email", "upi", "card", "phone", "aadhaar", "pan"]
+  private static let personalData = PersonalData.Kind.allCases.map(\.rawValue)
 
   /// Checks what a kind needs, and gives it back in the form in which nodes read it.
   func check(_ params: SpecReader, of kind: GuardrailRule.Kind) -> [String: JSONValue] {

@@ -26,8 +26,9 @@ struct GuardrailChecks {
       + Self.texts(greeting, at: "/greeting", human.document)
       + Self.texts(apology, at: "/apology", human.document)
     for rule in merged.map(\.rule) where rule.severity == .block && rule.stages.contains(.output) {
+      guard let detector = Self.detector(of: rule) else { continue }
       let languages = rule.when.languages
-      for text in texts where Self.isFound(rule, in: text.text) {
+      for text in texts where !detector.hits(in: Array(text.text.utf8)).isEmpty {
         // A rule for Hindi says nothing about an English text.
         if let language = text.language, !languages.isEmpty, !languages.contains(language) {
           continue
@@ -88,20 +89,25 @@ struct GuardrailChecks {
     }
   }
 
-  private static func isFound(_ rule: GuardrailRule, in text: String) -> Bool {
+  /// What a rule looks for; nil for what is no matter of single texts.
+  private static func detector(of rule: GuardrailRule) -> (any Detector)? {
+    func strings(_ key: String) -> [String] {
+      let value = rule.params[key]
+      return value?.arrayValue?.compactMap(\.stringValue) ?? value?.stringValue.map { [$0] } ?? []
+    }
     do {
       switch rule.kind {
-      case .regex:
-        return try rule.params["pattern"]?.stringValue.map { try Pattern($0).isFound(in: text) }
-          ?? false
-      case .keyword:
-        let words = rule.params["words"]?.arrayValue?.compactMap(\.stringValue) ?? []
-        return try !Keywords(words).matches(in: text).isEmpty
-      default: return false
+      case .regex: return try strings("pattern").first.map { try PatternDetector($0) }
+      case .keyword: return try Keywords(strings("words"))
+      case .pii:
+        let kinds = strings("detect").compactMap(PersonalData.Kind.init(rawValue:))
+        return kinds.isEmpty ? PersonalData() : PersonalData(Set(kinds))
+      case .urlAllowlist: return try ForeignLinks(allowing: strings("hosts"))
+      default: return nil
       }
     } catch {
       // A rule that can't be run was reported where it was read.
-      return false
+      return nil
     }
   }
 

@@ -181,6 +181,16 @@ import Testing
       (["on_error": "ignore"], ["CFG_CHOICE /on_error"]),
       (["severity": "block", "message": "no x here"], ["GRD_CONTRADICTION /message"]),
       (
+        ["kind": "pii", "severity": "block", "params": [:], "message": "write to a@shop.example"],
+        ["GRD_CONTRADICTION /message"]
+      ),
+      (
+        [
+          "kind": "url_allowlist", "severity": "block", "params": ["hosts": "shop.example"],
+          "message": "see https://shop.example/help",
+        ], []
+      ),
+      (
         [
           "severity": "block", "message": ["en": "no x", "hi": "no"], "when": ["languages": ["hi"]],
         ],
@@ -267,6 +277,9 @@ import Testing
     #expect(codes(human) == ["CFG_UNKNOWN_TENANT"])
     #expect(codes(Documents.document(.tenant, "A b", "A b", [:])) == ["CFG_BAD_SLUG"])
     let tenant = Documents.document(.tenant, "shop", "shop", [:])
+    #expect(codes(tenant, Documents.document(.tenant, "shop", "other", [:])) == ["CFG_BAD_SLUG"])
+    #expect(codes(Documents.document(.tenant, "shop", "shop", nil)) == ["CFG_TYPE"])
+    #expect(codes(Documents.document(.tenant, "shop", "shop", 5)) == ["CFG_TYPE"])
     #expect(codes(tenant, tenant) == ["CFG_DUPLICATE"])
     let long = JSONValue.array(
       Array(repeating: .string(String(repeating: "a", count: 1_000)), count: 600)
