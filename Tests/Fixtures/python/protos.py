@@ -1,9 +1,7 @@
-"""Compiles .proto files for the time of one run; nothing generated stays behind."""
+"""Compiles .proto files for the time of one import; nothing generated stays behind."""
 
-import atexit
 import importlib
 import pathlib
-import shutil
 import sys
 import tempfile
 from types import ModuleType
@@ -14,17 +12,27 @@ HERE = pathlib.Path(__file__).resolve().parent
 SHARED = HERE.parents[2] / "Shared" / "Protos"
 
 
-def compile_protos(root: pathlib.Path, names: list[str]) -> None:
-    """Generates messages and stubs of `names` (paths below `root`) and makes them importable."""
-    out = tempfile.mkdtemp(prefix="bindery-protos-")
-    atexit.register(shutil.rmtree, out, ignore_errors=True)
-    status = protoc.main(
-        ["protoc", f"--proto_path={root}", f"--python_out={out}", f"--grpc_python_out={out}"]
-        + names
-    )
-    if status != 0:
-        raise SystemExit(f"protoc refused {', '.join(names)} below {root} (status {status})")
-    sys.path.insert(0, out)
+def compiled(root: pathlib.Path, names: list[str]) -> dict[str, tuple[ModuleType, ModuleType]]:
+    """(messages, stubs) of `names` (paths below `root`), by the file's name without its ending."""
+    with tempfile.TemporaryDirectory(prefix="bindery-protos-") as out:
+        status = protoc.main(
+            ["protoc", f"--proto_path={root}", f"--python_out={out}", f"--grpc_python_out={out}"]
+            + names
+        )
+        if status != 0:
+            raise SystemExit(f"protoc refused {', '.join(names)} below {root} (status {status})")
+        sys.path.insert(0, out)
+        try:
+            modules = {}
+            for name in names:
+                path = name.removesuffix(".proto").replace("/", ".")
+                modules[path.rpartition(".")[2]] = (
+                    importlib.import_module(f"{path}_pb2"),
+                    importlib.import_module(f"{path}_pb2_grpc"),
+                )
+            return modules
+        finally:
+            sys.path.remove(out)
 
 
 def bindery() -> dict[str, tuple[ModuleType, ModuleType]]:
@@ -34,17 +42,9 @@ def bindery() -> dict[str, tuple[ModuleType, ModuleType]]:
     own copy of it is held against somebody else's.
     """
     files = sorted((SHARED / "bindery" / "v1").glob("*.proto"))
-    compile_protos(SHARED, [str(file.relative_to(SHARED)) for file in files])
-    return {
-        file.stem: (
-            importlib.import_module(f"bindery.v1.{file.stem}_pb2"),
-            importlib.import_module(f"bindery.v1.{file.stem}_pb2_grpc"),
-        )
-        for file in files
-    }
+    return compiled(SHARED, [str(file.relative_to(SHARED)) for file in files])
 
 
 def echo() -> tuple[ModuleType, ModuleType]:
     """(messages, stubs) of the echo service in this folder."""
-    compile_protos(HERE, ["echo.proto"])
-    return importlib.import_module("echo_pb2"), importlib.import_module("echo_pb2_grpc")
+    return compiled(HERE, ["echo.proto"])["echo"]
