@@ -1,0 +1,35 @@
+import Foundation
+import Scenario
+import Testing
+
+@Suite struct `A stock gRPC client` {
+  /// The client is Python's grpcio with stubs made from Shared/Protos; it fails when a method of a
+  /// service was not called.
+  @Test(.timeLimit(.minutes(2)))
+  func `calls every method of a real control plane`() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "bindery-stock-\(UUID().uuidString.prefix(8))"
+    )
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let stack = Stack(layout: try .ofThisBuild(), folder: folder, ports: .init(base: 7600))
+    do {
+      try await stack.startControl()
+      let client = try await Completed.run(
+        "control_client.py",
+        path: stack.layout.repository.appending(path: ".bindery/python/bin/python").path,
+        arguments: [
+          stack.layout.repository.appending(path: "Tests/Fixtures/python/control_client.py").path,
+          stack.control,
+        ],
+        within: .seconds(90)
+      )
+      #expect(client.status == 0, "\(client.standardOutput)\(client.standardError)")
+      #expect(client.standardOutput.contains(" 0 failed"))
+    } catch {
+      Issue.record("\(error)")
+    }
+    let killed = await stack.stopAll()
+    #expect(killed.isEmpty)
+    removeFolder(folder)
+  }
+}
