@@ -279,13 +279,13 @@ let testing: [Target] = [
       crypto, logging,
     ]
   ),
+  .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),
   program(
     "Bench",
     "Tests/Benchmarks/Bench",
     [
-      "Scenario", "Support", "Domain", "Codecs", "Wire", "WireServices", "Transport", grpcCore,
-      grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1,
-      arguments, crypto, logging,
+      "CEpoll", "Scenario", "Domain", "HTTP2", "Wire", "WireServices", "Transport", grpcCore,
+      grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1, arguments, logging,
     ]
   ),
   tests("DomainTests", "Tests/Shared/DomainTests", ["Domain"]),

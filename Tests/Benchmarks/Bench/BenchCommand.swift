@@ -1,0 +1,20 @@
+internal import ArgumentParser
+
+/// `bindery-bench`: speed, as ratios against peers and floors that are measured in the same run.
+@main
+struct BenchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bindery-bench",
+    abstract: "Measure Bindery side by side with peers and floors, in one run.",
+    discussion: """
+      Build with optimisation, and leave the machine alone meanwhile:
+
+        Shared/Scripts/bench push      publish -> received and acknowledged by 100 and 1,000 watchers
+        Shared/Scripts/bench turn      turns/s and added latency of a node on an instant model
+
+      Every server, publisher and crowd of clients is a process of its own. A ratio says more than
+      a time: it stays when the machine changes.
+      """,
+    subcommands: [PushBench.self, TurnBench.self, WatchLoad.self, FanoutFloor.self, InstantModel.self]
+  )
+}

@@ -1,0 +1,197 @@
+internal import ArgumentParser
+internal import Foundation
+internal import NIOCore
+internal import SwiftProtobuf
+internal import Wire
+
+/// N watchers, each on a TCP connection of its own, in one process and on one thread.
+///
+/// Prints `ready`, then for every round in which all of them got a message a line
+/// `round NUMBER FIRST MEDIAN LAST`, times in ns of CLOCK_MONOTONIC.
+struct WatchLoad: ParsableCommand {
+  enum Peer: String, ExpressibleByArgument, CaseIterable {
+    case bindery
+    case etcd
+    case floor
+  }
+
+  static let configuration = CommandConfiguration(
+    commandName: "watchers",
+    abstract: "Hold N watch streams (started by 'push').",
+    shouldDisplay: false
+  )
+
+  @Option var peer: Peer
+  @Option var port: Int
+  @Option var count: Int
+  /// A message of at least so many bytes counts.
+  @Option var bytes: Int
+
+  func run() throws {
+    let poller = try Poller()
+    let rounds = Rounds(watchers: count)
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
+    defer { scratch.deallocate() }
+    switch peer {
+    case .floor: try watchFloor(poller, rounds, scratch)
+    case .etcd:
+      try watch(poller, rounds, scratch, path: "/etcdserverpb.Watch/Watch") { call, _ in
+        call.onMessage = { [bytes] message in
+          if message.readableBytes >= bytes { rounds.received() } else { rounds.came() }
+        }
+        try call.send(EtcdMessages.watch(EtcdMessages.key))
+      }
+    case .bindery:
+      try watch(poller, rounds, scratch, path: "/bindery.v1.Distribution/Watch") { call, index in
+        call.onMessage = { [unowned call] in try Self.take($0, call, rounds) }
+        try call.send(Self.hello(index))
+      }
+    }
+  }
+
+  private func watch(
+    _ poller: Poller,
+    _ rounds: Rounds,
+    _ scratch: UnsafeMutableRawBufferPointer,
+    path: String,
+    _ begin: (LightCall, Int) throws -> Void
+  ) throws {
+    var calls: [LightCall] = []
+    for index in 0 ..< count {
+      let call = try LightCall(port: port, path: path)
+      try begin(call, index)
+      try poller.watch(call.descriptor, tag: index)
+      calls.append(call)
+      // Take what came meanwhile, so that no server waits on us.
+      try poller.wait(milliseconds: 0) { try calls[$0].readable(scratch) }
+    }
+    var lease = LeaseRenewal(watchers: count)
+    while true {
+      try poller.wait(milliseconds: 50) { try calls[$0].readable(scratch) }
+      if peer == .bindery {
+        for (index, sequence) in lease.due() {
+          try calls[index].send(Self.status(sequence))
+        }
+      }
+    }
+  }
+
+  private func watchFloor(
+    _ poller: Poller,
+    _ rounds: Rounds,
+    _ scratch: UnsafeMutableRawBufferPointer
+  ) throws {
+    var descriptors: [Int32] = []
+    var received = [Int](repeating: 0, count: count)
+    for index in 0 ..< count {
+      descriptors.append(try Sockets.connect(port: port))
+      try poller.watch(descriptors[index], tag: index)
+      rounds.came()
+    }
+    while true {
+      try poller.wait(milliseconds: -1) { index in
+        let count = recv(descriptors[index], scratch.baseAddress, scratch.count, 0)
+        guard count > 0 else { throw BenchFailure("the server closed a connection") }
+        received[index] += count
+        if received[index] >= bytes {
+          received[index] -= bytes
+          rounds.received()
+        }
+      }
+    }
+  }
+
+  // MARK: - Bindery's messages
+
+  private static func hello(_ index: Int) throws -> [UInt8] {
+    var request = Bindery_V1_WatchRequest()
+    request.hello.nodeID = "bench-\(index)"
+    request.hello.region = "bench"
+    request.hello.mode = .eager
+    return try request.serializedBytes()
+  }
+
+  private static func status(_ sequence: Int64) throws -> [UInt8] {
+    var request = Bindery_V1_WatchRequest()
+    request.status.statusSeq = sequence
+    return try request.serializedBytes()
+  }
+
+  /// Acknowledges at once what a node would acknowledge after it has applied it.
+  private static func take(_ message: ByteBuffer, _ call: LightCall, _ rounds: Rounds) throws {
+    let response = try Bindery_V1_WatchResponse(
+      serializedBytes: Array(message.readableBytesView)
+    )
+    var request = Bindery_V1_WatchRequest()
+    request.ack.applied = true
+    switch response.message {
+    case .snapshotEnd(let end):
+      request.ack.revision = end.revision
+      try call.send(request.serializedBytes())
+      rounds.came()
+    case .delta(let delta):
+      request.ack.revision = delta.revision
+      rounds.received()
+      try call.send(request.serializedBytes())
+    default: break
+    }
+  }
+}
+
+/// Counts what all watchers got.
+final class Rounds {
+  private let watchers: Int
+  private var waiting: Int
+  private var times: [UInt64] = []
+  private var round = 0
+
+  init(watchers: Int) {
+    self.watchers = watchers
+    waiting = watchers
+    times.reserveCapacity(watchers)
+  }
+
+  /// A watcher stands and waits for the first round.
+  func came() {
+    waiting -= 1
+    if waiting == 0 { say("ready: \(watchers) watchers") }
+  }
+
+  func received() {
+    times.append(monotonicNanoseconds())
+    guard times.count == watchers else { return }
+    round += 1
+    // One thread: the times rise.
+    say("round \(round) \(times[0]) \(times[watchers / 2]) \(times[watchers - 1])")
+    times.removeAll(keepingCapacity: true)
+  }
+
+  private func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+}
+
+/// Which watchers are due to send a Status, as a node does for its lease; spread evenly.
+struct LeaseRenewal {
+  private let watchers: Int
+  private let interval: UInt64 = 1_500_000_000
+  private var next = 0
+  private var begun = monotonicNanoseconds()
+  private var sequence: Int64 = 1
+
+  init(watchers: Int) { self.watchers = watchers }
+
+  mutating func due() -> [(Int, Int64)] {
+    let elapsed = min(monotonicNanoseconds() - begun, interval)
+    let wanted = Int(UInt64(watchers) * elapsed / interval)
+    var list: [(Int, Int64)] = []
+    while next < wanted {
+      list.append((next, sequence))
+      next += 1
+    }
+    if next == watchers {
+      next = 0
+      begun = monotonicNanoseconds()
+      sequence += 1
+    }
+    return list
+  }
+}
