@@ -284,7 +284,8 @@ let testing: [Target] = [
     "Bench",
     "Tests/Benchmarks/Bench",
     [
-      "CEpoll", "Scenario", "Domain", "HTTP2", "Wire", "WireServices", "Transport", grpcCore,
+      "CEpoll", "Observability", "Scenario", "Domain", "HTTP2", "Wire", "WireServices", "Transport",
+      grpcCore,
       grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1, arguments, logging,
     ]
   ),

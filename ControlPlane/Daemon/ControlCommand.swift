@@ -63,6 +63,7 @@ struct ControlCommand: AsyncParsableCommand {
   func run() async throws {
     do {
       let settings = try ControlSettings(flags: flags, file: config)
+      raiseOpenFileLimit()
       try LogOutput.bootstrap(level: settings.logLevel)
       try await ControlDaemon(settings: settings).run()
     } catch let failure as ProgramFailure {

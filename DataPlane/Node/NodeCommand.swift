@@ -78,6 +78,7 @@ struct NodeCommand: AsyncParsableCommand {
   func run() async throws {
     do {
       let settings = try NodeSettings(flags: flags, file: config)
+      raiseOpenFileLimit()
       try LogOutput.bootstrap(level: settings.logLevel)
       try await NodeDaemon(settings: settings).run()
     } catch let failure as ProgramFailure {

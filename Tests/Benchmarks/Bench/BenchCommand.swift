@@ -15,6 +15,8 @@ struct BenchCommand: AsyncParsableCommand {
       Every server, publisher and crowd of clients is a process of its own. A ratio says more than
       a time: it stays when the machine changes.
       """,
-    subcommands: [PushBench.self, TurnBench.self, WatchLoad.self, FanoutFloor.self, InstantModel.self]
+    subcommands: [
+      PushBench.self, TurnBench.self, WatchLoad.self, FanoutFloor.self, InstantModel.self,
+    ]
   )
 }

@@ -10,6 +10,8 @@ package struct Scenario: Sendable {
   }
 
   let stack: Stack
+  /// What people said and what they got to see on the web.
+  private let heard = Heard()
   private let phone = "919812345678"
 
   package init(stack: Stack) {
@@ -31,6 +33,7 @@ package struct Scenario: Sendable {
         run: outage
       ),
       Step(name: "the rows agree with all that was said", run: rows),
+      Step(name: "usage agrees with what the model and the tools were asked", run: usage),
     ]
   }
 
@@ -54,7 +57,7 @@ package struct Scenario: Sendable {
       to: stack.account(of: "sahayak"),
       id: "wamid.CHECK1"
     )
-    let first = try await delivery.post(to: stack.edges[0])
+    let first = try await post(delivery, "namaste", to: stack.edges[0])
     try require(first.status == 200, "the webhook answered \(first.status)")
     try await waitUntil("the reply is sent", within: .seconds(15)) {
       try await !stack.sent(to: phone).isEmpty
@@ -70,7 +73,7 @@ package struct Scenario: Sendable {
       to: stack.account(of: "kichcha"),
       id: "wamid.CHECK2"
     )
-    _ = try await other.post(to: stack.edges[1])
+    _ = try await post(other, "namaskara", to: stack.edges[1])
     try await waitUntil("the other reply is sent", within: .seconds(15)) {
       try await !stack.sent(to: "919811111111").isEmpty
     }
@@ -100,15 +103,16 @@ package struct Scenario: Sendable {
   }
 
   private func web() async throws -> String {
-    let reply = try await WebVisitor(host: "vakil.example").say("hello", to: stack.edges[1])
+    let reply = try await say("hello", at: "vakil", to: stack.edges[1])
     try require(reply.status == 200 && reply.ended == "done", "\(reply.status) \(reply.ended)")
     try require(reply.text.contains("Dr. Vakil"), "the reply is not the persona's: \(reply.text)")
     return "first text after \(milliseconds(reply.firstPieceAfter ?? .zero)) ms"
   }
 
   private func tool() async throws -> String {
-    let reply = try await WebVisitor(host: "sahayak.example").say(
+    let reply = try await say(
       #"please call train_status {"train": "12951"}"#,
+      at: "sahayak",
       to: stack.edges[0]
     )
     try require(reply.ended == "done", "the reply ended \(reply.ended)")
@@ -124,7 +128,7 @@ package struct Scenario: Sendable {
   }
 
   private func rewrite() async throws -> String {
-    let reply = try await WebVisitor(host: "medicly.example").say("how much?", to: stack.edges[0])
+    let reply = try await say("how much?", at: "medicly", to: stack.edges[0])
     let asked = try await stack.received(by: stack.ports.anthropic)
     try require(asked.count == 1, "the model was asked \(asked.count) times")
     try require(reply.ended == "done", "the reply ended \(reply.ended)")
@@ -158,7 +162,7 @@ package struct Scenario: Sendable {
     }
     let took = ContinuousClock.now - start
     for edge in stack.edges {
-      let reply = try await WebVisitor(host: "ranveer.example").say("hello", to: edge)
+      let reply = try await say("hello", at: "ranveer", to: edge)
       try require(reply.text.contains("Salute, topper!"), "\(edge) said: \(reply.text)")
     }
     return "\(milliseconds(took)) ms from the command to both nodes"
@@ -170,9 +174,9 @@ package struct Scenario: Sendable {
     let took = ContinuousClock.now - start
     try require(done.status == 0, "pause ended with \(done.status): \(done.standardError)")
     for edge in stack.edges {
-      let refused = try await WebVisitor(host: "ranveer.example").say("hello", to: edge)
+      let refused = try await say("hello", at: "ranveer", to: edge)
       try require(!refused.text.contains("Ranveer here"), "\(edge) answered: \(refused.text)")
-      let other = try await WebVisitor(host: "kichcha.example").say("hello", to: edge)
+      let other = try await say("hello", at: "kichcha", to: edge)
       try require(other.ended == "done", "kichcha at \(edge): \(other.ended)")
     }
     let resumed = try await stack.tool().run(["tenant", "resume", "ranveer", "--wait"])
@@ -183,10 +187,7 @@ package struct Scenario: Sendable {
 
   private func outage() async throws -> String {
     try await stack.killControl()
-    let during = try await WebVisitor(host: "kichcha.example").say(
-      "are you there",
-      to: stack.edges[0]
-    )
+    let during = try await say("are you there", at: "kichcha", to: stack.edges[0])
     try require(during.ended == "done", "while it is away: \(during.ended) \(during.end)")
     let delivery = try WhatsAppDelivery(
       text: "still there?",
@@ -194,7 +195,7 @@ package struct Scenario: Sendable {
       to: stack.account(of: "sahayak"),
       id: "wamid.OUTAGE1"
     )
-    let answer = try await delivery.post(to: stack.edges[1])
+    let answer = try await post(delivery, "still there?", to: stack.edges[1])
     try require(answer.status == 200, "the webhook answered \(answer.status)")
     try await waitUntil("the reply is sent", within: .seconds(30)) {
       try await stack.sent(to: "919822222222").count == 1
@@ -217,26 +218,90 @@ package struct Scenario: Sendable {
     return "stored \(milliseconds(took)) ms after its return"
   }
 
+  /// Every message of every tenant, as often as it was said, and nothing else.
   private func rows() async throws -> String {
-    let database = try stack.database()
-    let doubled = try await database.count(
-      "select provider_message_id from messages where direction = 'inbound' and provider_message_id is not null group by session_id, 1 having count(*) > 1"
-    )
-    try require(doubled == 0, "\(doubled) inbound messages are stored twice")
-    for request in try await stack.received(by: stack.ports.whatsapp) {
-      let body = (request["body"]?["text"]?["body"]?.stringValue ?? "").replacing("'", with: "''")
-      let stored = try await database.count(
-        "select 1 from messages where direction = 'outbound' and body = '\(body)'"
-      )
-      try require(stored >= 1, "a sent reply is not stored")
-    }
-    let foreign = try await database.count(
+    var said = await heard.transcript
+    said.add(contentsOf: try await stack.sentByWhatsApp())
+    let stored = try await stack.database().transcript()
+    let differences = said.differences(from: stored)
+    try require(differences.isEmpty, "\n    " + differences.joined(separator: "\n    "))
+    let foreign = try await stack.database().count(
       "select 1 from messages m join sessions s on s.id = m.session_id where s.tenant_id <> m.tenant_id"
     )
     try require(foreign == 0, "\(foreign) messages stand under another tenant")
-    let calls = try await database.count("select 1 from llm_calls")
-    let messages = try await database.count("select 1 from messages")
-    return "\(messages) messages, \(calls) model calls"
+    return "\(stored.count) messages"
+  }
+
+  /// The fakes' requests, the rows and what `bindery usage` shows tell the same.
+  private func usage() async throws -> String {
+    let asked = try await stack.received(by: stack.ports.anthropic).count
+    let tools = try await stack.received(by: stack.ports.tools).count
+    let database = try stack.database()
+    let calls = try await database.rows(
+      """
+      select provider, count(*) calls, sum(tokens_in) tokens_in, sum(tokens_out) tokens_out,
+        sum(cost_usd) cost from llm_calls group by provider order by provider
+      """
+    )
+    let vendor = calls.first { $0["provider"] == "anthropic" } ?? [:]
+    // The fake's answer says 120 tokens in and 14 out, each time.
+    for (name, wanted) in [
+      ("calls", asked), ("tokens_in", 120 * asked), ("tokens_out", 14 * asked),
+    ] {
+      try require(
+        vendor[name]?.intValue == Int64(wanted),
+        "\(name): the vendor knows \(wanted), stored is \(vendor[name] ?? .null)"
+      )
+    }
+    let stored = try await database.count("select 1 from tool_calls")
+    try require(stored == tools, "\(tools) tool calls came, \(stored) are stored")
+    let shown = try await stack.tool().json(["usage"]).arrayValue ?? []
+    for row in calls {
+      let provider = row["provider"]?.stringValue ?? ""
+      let mine = shown.filter { $0["provider"]?.stringValue == provider }
+      for (name, column) in [
+        ("model_calls", "calls"), ("tokens_in", "tokens_in"), ("tokens_out", "tokens_out"),
+      ] {
+        let sum = mine.reduce(0) { $0 + ($1[name]?.intValue ?? 0) }
+        try require(
+          sum == row[column]?.intValue,
+          "\(provider), \(name): shown \(sum), stored \(row[column] ?? .null)"
+        )
+      }
+    }
+    let table = try await stack.tool().run(["usage"])
+    let lines = calls.map {
+      "\($0["provider"]?.stringValue ?? "") \($0["calls"]?.intValue ?? 0) calls"
+    }
+    return lines.joined(separator: ", ") + ", \(tools) tool call\n" + table.standardOutput
+  }
+
+  // MARK: - People
+
+  /// A visitor of a tenant's page says something; what was said and heard is kept.
+  private func say(
+    _ text: String,
+    at tenant: String,
+    to edge: String
+  ) async throws -> WebVisitor.Reply {
+    let reply = try await WebVisitor(host: "\(tenant).example").say(text, to: edge)
+    await heard.add(text, reply, at: tenant)
+    return reply
+  }
+
+  /// WhatsApp delivers a message for the first time.
+  private func post(
+    _ delivery: WhatsAppDelivery,
+    _ text: String,
+    to edge: String
+  ) async throws -> HTTPAnswer {
+    let answer = try await delivery.post(to: edge)
+    if answer.status == 200 {
+      await heard.add(
+        Utterance(tenant: delivery.account.tenant, channel: "whatsapp", inbound: true, body: text)
+      )
+    }
+    return answer
   }
 
   private func milliseconds(_ duration: Duration) -> Int { Int(duration / .milliseconds(1)) }

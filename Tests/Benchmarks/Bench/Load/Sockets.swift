@@ -48,7 +48,13 @@ enum Sockets {
 
   static func prepare(_ descriptor: Int32) throws {
     var on: Int32 = 1
-    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    setsockopt(
+      descriptor,
+      Int32(IPPROTO_TCP),
+      TCP_NODELAY,
+      &on,
+      socklen_t(MemoryLayout<Int32>.size)
+    )
     let flags = fcntl(descriptor, F_GETFL)
     guard fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
       throw BenchFailure.system("fcntl")

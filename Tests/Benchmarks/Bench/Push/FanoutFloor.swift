@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Observability
 
 /// The least that a push can cost: one `write` of the payload to every connection, on as many threads
 /// as there are cores, with no protocol at all.
@@ -14,6 +15,7 @@ struct FanoutFloor: ParsableCommand {
   @Option var bytes: Int
 
   func run() throws {
+    raiseOpenFileLimit()
     let poller = try Poller()
     let listener = try Sockets.listen(port: port)
     try poller.watch(listener, tag: -1 & Int.max)

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import NIOCore
+internal import Observability
 internal import SwiftProtobuf
 internal import Wire
 
@@ -28,6 +29,7 @@ struct WatchLoad: ParsableCommand {
   @Option var bytes: Int
 
   func run() throws {
+    raiseOpenFileLimit()
     let poller = try Poller()
     let rounds = Rounds(watchers: count)
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)

@@ -38,7 +38,12 @@ struct TurnBench: AsyncParsableCommand {
     let layout = try place.layout()
     let (model, control, node) = (7940, 7942, 7946)
     programs.append(
-      try await place.start("bindery-bench", ["model", "--port", "\(model)"], as: "model", in: folder)
+      try await place.start(
+        "bindery-bench",
+        ["model", "--port", "\(model)"],
+        as: "model",
+        in: folder
+      )
     )
     programs.append(
       try await place.start(
