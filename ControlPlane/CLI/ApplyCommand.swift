@@ -40,6 +40,9 @@ struct ApplyCommand: AsyncParsableCommand {
   @Flag(name: [.customShort("y"), .long], help: "Do not ask.")
   var yes = false
 
+  @Flag(name: .long, help: "Return when every live node serves it; print who and how fast.")
+  var wait = false
+
   @Option(name: .long, help: "Why, for the history.")
   var reason: String = ""
 
@@ -80,14 +83,22 @@ struct ApplyCommand: AsyncParsableCommand {
     guard applied.ok else {
       try fail(applied.diagnostics.map { files.located(Diagnostic($0)) })
     }
+    let (revision, timeout) = (applied.revision, connection.timeout)
+    let progress =
+      wait
+      ? try await connection.withAdmin { try await $0.confirmation(of: revision, timeout: timeout) }
+      : nil
     switch connection.output {
-    case .json: try Terminal.printJSON(applied.json(diagnostics, applied: true))
+    case .json:
+      try Terminal.printJSON(applied.json(diagnostics, applied: true, wait: progress?.json))
     case .table:
       let count = applied.changes.count { $0.action != "unchanged" }
       Terminal.print(
         "applied revision \(applied.revision): \(count) objects, \(applied.recompiledBindings.count) bindings compiled"
       )
+      progress?.printTable()
     }
+    try progress?.requireAll(connection.output)
   }
 
   private func send(

@@ -78,8 +78,12 @@ extension Diagnostic {
 }
 
 extension Bindery_V1_ApplyResponse {
-  func json(_ diagnostics: [Diagnostic], applied: Bool) -> JSONValue {
-    [
+  func json(
+    _ diagnostics: [Diagnostic],
+    applied: Bool,
+    wait: JSONValue? = nil
+  ) -> JSONValue {
+    var members: [String: JSONValue] = [
       "ok": .bool(ok), "applied": .bool(applied), "revision": .int(revision),
       "changes": .array(
         changes.map { change in
@@ -102,5 +106,7 @@ extension Bindery_V1_ApplyResponse {
       "recompiled_bindings": .array(recompiledBindings.map { .string($0) }),
       "diagnostics": .array(diagnostics.map(\.json)),
     ]
+    members["wait"] = wait
+    return .object(members)
   }
 }

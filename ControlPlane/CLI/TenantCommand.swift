@@ -1,8 +1,6 @@
 internal import ArgumentParser
 internal import Domain
 internal import Foundation
-internal import GRPCCore
-internal import Synchronization
 internal import Wire
 internal import WireServices
 
@@ -63,16 +61,12 @@ struct SwitchOptions: ParsableArguments {
     let (answer, progress) = try await connection.withAdmin { admin in
       let answer = try await admin.setTenantStatus(message, options: options)
       guard wait else { return (answer, Bindery_V1_WaitResponse?.none) }
-      var waiting = Bindery_V1_WaitRequest()
-      waiting.revision = answer.revision
-      waiting.tenant = tenant
-      waiting.timeoutMs = Int64(timeout) * 1000
-      let last = try await admin.wait(waiting) { response in
-        var last: Bindery_V1_WaitResponse?
-        for try await progress in response.messages { last = progress }
-        return last
-      }
-      return (answer, last)
+      let seen = try await admin.confirmation(
+        of: answer.revision,
+        tenant: tenant,
+        timeout: timeout
+      )
+      return (answer, seen)
     }
     switch connection.output {
     case .json:
@@ -88,41 +82,6 @@ struct SwitchOptions: ParsableArguments {
       )
       if let progress { progress.printTable() }
     }
-    if let progress, !progress.unconfirmed.isEmpty {
-      if connection.output == .table {
-        Terminal.error("unconfirmed: \(progress.unconfirmed.joined(separator: ", "))")
-      }
-      throw ExitStatus.unconfirmed
-    }
-  }
-}
-
-extension Bindery_V1_WaitResponse {
-  var json: JSONValue {
-    [
-      "confirmed": .array(
-        confirmed.map {
-          [
-            "node": .string($0.nodeID), "after_ms": .double(Double($0.afterUs) / 1000),
-            "by_lease": .bool($0.byLease),
-          ]
-        }
-      ),
-      "unconfirmed": .array(unconfirmed.map { .string($0) }),
-    ]
-  }
-
-  func printTable() {
-    var table = Table([("NODE", .left), ("AFTER", .right), ("", .left)])
-    for node in confirmed {
-      table.add([
-        node.nodeID, milliseconds(node.afterUs), node.byLease ? "its lease has run out" : "",
-      ])
-    }
-    for line in table.lines { Terminal.print(line) }
-  }
-
-  private func milliseconds(_ microseconds: Int64) -> String {
-    "\((Double(microseconds) / 1000).formatted(.number.precision(.fractionLength(1)))) ms"
+    try progress?.requireAll(connection.output)
   }
 }

@@ -34,12 +34,18 @@ struct NodeDaemon {
   func run() async throws {
     let disk = try await NodeDisk.open(settings.dataDirectory, logger: logger)
     let client = HTTPClient(configuration: WhatsAppSender.clientConfiguration)
+    let secrets = NodeSecrets(
+      directory: settings.secretsDirectory,
+      environment: ProcessInfo.processInfo.environment
+    )
+    let rooms = NodeRooms.open(settings, secrets: secrets, client: client, logger: logger)
     var failure: (any Error)?
     do {
-      try await serve(disk, client)
+      try await serve(disk, client, secrets, rooms)
     } catch {
       failure = error
     }
+    await rooms.close(logger: logger)
     do {
       try await client.shutdown()
     } catch {
@@ -49,7 +55,12 @@ struct NodeDaemon {
     if let failure { throw Self.failure(failure, http: settings.http) }
   }
 
-  private func serve(_ disk: NodeDisk, _ client: HTTPClient) async throws {
+  private func serve(
+    _ disk: NodeDisk,
+    _ client: HTTPClient,
+    _ secrets: NodeSecrets,
+    _ rooms: NodeRooms
+  ) async throws {
     let control = GRPCClient(
       transport: HTTP2ClientTransport(
         endpoints: settings.control,
@@ -81,13 +92,8 @@ struct NodeDaemon {
       nodeID: settings.nodeID,
       logger: logger
     )
-    let secrets = NodeSecrets(
-      directory: settings.secretsDirectory,
-      environment: ProcessInfo.processInfo.environment
-    )
     let memory = ConversationMemory()
     try await disk.recallAnswers(into: memory)
-    let rooms = try NodeRooms.open(settings, secrets: secrets, client: client, logger: logger)
     var turns = TurnServices(
       nodeID: settings.nodeID,
       configuration: disk.cache,

@@ -8,10 +8,10 @@ internal import Secrets
 internal import Tools
 internal import Turn
 
-/// The rooms that a turn calls: models, tools, guardrails.
+/// The rooms that a turn calls: models, tools, guardrails. To be closed at the end.
 struct NodeRooms: Sendable {
   let models: any ModelCalling
-  let tools: any ToolRunning
+  let tools: HTTPToolRunner
   let guards: any GuardsMaking
 
   static func open(
@@ -19,7 +19,7 @@ struct NodeRooms: Sendable {
     secrets: any SecretResolver,
     client: HTTPClient,
     logger: Logger
-  ) throws -> NodeRooms {
+  ) -> NodeRooms {
     var anthropic = AnthropicConfiguration()
     if let url = settings.anthropicBaseURL { anthropic.baseURL = url }
     let router = ModelRouter(
@@ -42,5 +42,14 @@ struct NodeRooms: Sendable {
       tools: HTTPToolRunner(secrets: secrets, allow: settings.toolAllow, logger: logger),
       guards: BindingGuards()
     )
+  }
+
+  /// Ends the connections and threads of the tools.
+  func close(logger: Logger) async {
+    do {
+      try await tools.shutDown()
+    } catch {
+      logger.warning("the tools were not closed cleanly", metadata: ["why": "\(error)"])
+    }
   }
 }

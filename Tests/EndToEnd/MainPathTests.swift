@@ -22,8 +22,8 @@ import Testing
     } catch {
       Issue.record("everything starts: \(error)")
     }
-    let killed = await stack.stopAll()
-    #expect(killed.isEmpty)
+    let faults = await stack.stopAll()
+    #expect(faults.isEmpty)
     removeFolder(folder)
   }
 }

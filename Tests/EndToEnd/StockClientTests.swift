@@ -28,8 +28,8 @@ import Testing
     } catch {
       Issue.record("\(error)")
     }
-    let killed = await stack.stopAll()
-    #expect(killed.isEmpty)
+    let faults = await stack.stopAll()
+    #expect(faults.isEmpty)
     removeFolder(folder)
   }
 }

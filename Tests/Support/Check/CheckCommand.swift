@@ -48,8 +48,8 @@ struct CheckCommand: AsyncParsableCommand {
         }
       }
       await CheckCommand.step("everything stops when asked", &report) {
-        let killed = await stack.stopAll()
-        try require(killed.isEmpty, "had to kill \(killed.joined(separator: ", "))")
+        let faults = await stack.stopAll()
+        try require(faults.isEmpty, faults.joined(separator: "; "))
         return ""
       }
       if report.failed == 0 { removeFolder(folder) } else { report.note("logs: \(folder.path)") }

@@ -20,7 +20,8 @@ extension Stack {
     var transcript = Transcript()
     for request in try await received(by: ports.whatsapp) {
       let path = request["path"]?.stringValue ?? ""
-      guard let tenant = Self.tenants.first(where: { path.contains(account(of: $0).phoneNumberID) }),
+      guard
+        let tenant = Self.tenants.first(where: { path.contains(account(of: $0).phoneNumberID) }),
         let body = request["body"]?["text"]?["body"]?.stringValue
       else { throw ScenarioFailure("WhatsApp was asked to send nothing readable: \(path)") }
       transcript.add(Utterance(tenant: tenant, channel: "whatsapp", inbound: false, body: body))

@@ -84,16 +84,16 @@ package struct Program: Sendable {
 
   /// Asks it to end, and kills it when it has not within `limit`.
   ///
-  /// - Returns: True when it ended by itself.
+  /// - Returns: What was wrong with its end: it had to be killed, or its status was not 0.
   @discardableResult
-  package func stop(within limit: Duration = .seconds(15)) async -> Bool {
+  package func stop(within limit: Duration = .seconds(15)) async -> String? {
     signal(SIGTERM)
     do {
-      try await waitUntilExit(within: limit)
-      return true
+      let status = try await waitUntilExit(within: limit)
+      return status == 0 ? nil : "\(name) ended with status \(status)\n\(tail())"
     } catch {
       signal(SIGKILL)
-      return false
+      return "\(name) had to be killed"
     }
   }
 }

@@ -107,10 +107,10 @@ package actor Stack {
     try await started.waitUntilReady(within: .seconds(60))
   }
 
-  /// - Returns: Whether it ended by itself within the time.
+  /// - Returns: What was wrong with its end.
   @discardableResult
-  package func stop(_ name: String) async -> Bool {
-    guard let program = running.removeValue(forKey: name) else { return true }
+  package func stop(_ name: String) async -> String? {
+    guard let program = running.removeValue(forKey: name) else { return nil }
     return await program.stop()
   }
 
@@ -129,13 +129,13 @@ package actor Stack {
     }
   }
 
-  /// Stops all that was started, nodes first. Returns the names of those that had to be killed.
+  /// Stops all that was started, nodes first. Returns what was wrong with their ends.
   package func stopAll() async -> [String] {
-    var killed: [String] = []
+    var faults: [String] = []
     for name in ["node-1", "node-2", "bindery-control", "bindery-fakes"] {
-      if !(await stop(name)) { killed.append(name) }
+      if let fault = await stop(name) { faults.append(fault) }
     }
-    return killed
+    return faults
   }
 
   private func writeSecrets() throws {
