@@ -44,7 +44,12 @@ struct ChatCommand: AsyncParsableCommand {
     var cookie: String?
     while true {
       if interactive { Terminal.write("> ") }
-      guard let line = readLine(), !line.isEmpty else { break }
+      guard let line = readLine() else {
+        // The prompt's line is not the shell's.
+        if interactive { Terminal.print("") }
+        break
+      }
+      guard !line.isEmpty else { break }
       let printing = connection.output == .table
       let reply = try await chat.send(line, cookie: cookie) { piece in
         if printing { Terminal.write(piece) }

@@ -36,7 +36,7 @@ struct ControlDaemon {
       try await serve(database)
     } catch {
       await database.close()
-      throw Self.failure(error)
+      throw failure(error)
     }
     await database.close()
   }
@@ -130,15 +130,21 @@ struct ControlDaemon {
     try await group2.run()
   }
 
-  private static func failure(_ error: any Error) -> any Error {
+  private func failure(_ error: any Error) -> any Error {
     if let failure = error as? ProgramFailure { return failure }
     if let failure = error as? ListenFailure {
-      return ProgramFailure(.unavailable, "gRPC can't be served: \(failure)")
-    }
-    if let error = error as? IOError, error.errnoCode == EADDRINUSE {
       return ProgramFailure(
         .unavailable,
-        "the http address is taken by another program; stop it or choose another address"
+        failure.isInUse
+          ? "\(failure.address) is taken by another program; stop it or choose another --grpc"
+          : "gRPC can't be served: \(failure)"
+      )
+    }
+    if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+      let (host, port) = settings.http
+      return ProgramFailure(
+        .unavailable,
+        "\(host):\(port) is taken by another program; stop it or choose another --http"
       )
     }
     return ProgramFailure(.fault, "a fault: \(error)")

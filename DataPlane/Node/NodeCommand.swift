@@ -66,6 +66,12 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "Most messages of one web visitor in a minute (default 120).")
   var visitorMessagesPerMinute: String?
 
+  @Option(help: "A model may take so many milliseconds to its first token (default 20000) …")
+  var modelFirstTokenMs: String?
+
+  @Option(help: "… and so many between two (default 15000).")
+  var modelStallMs: String?
+
   @Option(help: "eager: hold all bindings; lazy: fetch each on its first use (default eager).")
   var mode: String?
 
@@ -92,7 +98,8 @@ struct NodeCommand: AsyncParsableCommand {
       ("node-id", nodeId), ("region", region), ("http", http), ("data-dir", dataDir),
       ("secrets-dir", secretsDir), ("whatsapp-base-url", whatsappBaseUrl),
       ("anthropic-base-url", anthropicBaseUrl), ("quiet-ms", quietMs), ("latest-ms", latestMs),
-      ("visitor-messages-per-minute", visitorMessagesPerMinute), ("mode", mode),
+      ("visitor-messages-per-minute", visitorMessagesPerMinute),
+      ("model-first-token-ms", modelFirstTokenMs), ("model-stall-ms", modelStallMs), ("mode", mode),
       ("log-level", logLevel),
     ]
     var flags: [String: [String]] = [:]

@@ -38,6 +38,12 @@ struct NodeDaemon {
       directory: settings.secretsDirectory,
       environment: ProcessInfo.processInfo.environment
     )
+    if !FileManager.default.fileExists(atPath: settings.secretsDirectory) {
+      logger.warning(
+        "the secrets folder is not there: only secrets of the environment are known",
+        metadata: ["folder": "\(settings.secretsDirectory)"]
+      )
+    }
     let rooms = NodeRooms.open(settings, secrets: secrets, client: client, logger: logger)
     var failure: (any Error)?
     do {

@@ -22,6 +22,8 @@ struct NodeRooms: Sendable {
   ) -> NodeRooms {
     var anthropic = AnthropicConfiguration()
     if let url = settings.anthropicBaseURL { anthropic.baseURL = url }
+    anthropic.timeouts.firstToken = settings.modelFirstToken
+    anthropic.timeouts.stall = settings.modelStall
     let router = ModelRouter(
       providers: [
         AnthropicProvider(configuration: anthropic, client: client), SimulatedProvider(pace: .zero),
@@ -38,7 +40,7 @@ struct NodeRooms: Sendable {
       mint: { UUIDv7.make(atMS: Int64(Date().timeIntervalSince1970 * 1000)) }
     )
     return NodeRooms(
-      models: RoutedModels(router),
+      models: RoutedModels(router, logger: logger),
       tools: HTTPToolRunner(secrets: secrets, allow: settings.toolAllow, logger: logger),
       guards: BindingGuards()
     )

@@ -19,13 +19,16 @@ struct NodeSettings {
   let quietMS: Int64
   let latestMS: Int64
   let visitorMessagesPerMinute: Int
+  /// How long a model may take to its first token, and between two.
+  let modelFirstToken: Duration
+  let modelStall: Duration
   let mode: NodeIdentity.Mode
   let logLevel: String
 
   static let known = [
     "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
     "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
-    "mode", "log-level",
+    "model-first-token-ms", "model-stall-ms", "mode", "log-level",
   ]
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -49,6 +52,10 @@ struct NodeSettings {
     }
     visitorMessagesPerMinute =
       try settings.int("visitor-messages-per-minute", in: 1 ... 1_000_000) ?? 120
+    modelFirstToken = .milliseconds(
+      try settings.int("model-first-token-ms", in: 100 ... 120_000) ?? 20_000
+    )
+    modelStall = .milliseconds(try settings.int("model-stall-ms", in: 100 ... 120_000) ?? 15_000)
     let mode = settings.string("mode") ?? "eager"
     guard let known = NodeIdentity.Mode(rawValue: mode) else {
       throw ProgramFailure(.usage, "mode is '\(mode)'; write eager or lazy")

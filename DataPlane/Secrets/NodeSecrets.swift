@@ -1,9 +1,11 @@
 internal import Foundation
+internal import Glibc
 
 /// Secrets of one machine: `<directory>/<tenant>/<name>`, then the environment.
 ///
 /// The environment's key is `BINDERY_SECRET_<TENANT>__<NAME>`, upper-case, with `_` for all that is
-/// neither a letter nor a digit. A file's trailing line breaks are dropped.
+/// neither a letter nor a digit. A file's trailing line breaks are dropped. A file that every user of
+/// the machine may read or write is refused.
 package struct NodeSecrets: SecretResolver {
   private let directory: String?
   private let environment: [String: String]
@@ -41,7 +43,14 @@ package struct NodeSecrets: SecretResolver {
   private func fromFile(_ reference: SecretReference) throws(SecretError) -> String? {
     guard let directory else { return nil }
     let path = "\(directory)/\(reference.tenantSlug)/\(reference.name)"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return nil }
+      throw SecretError(code: .unreadable, reference: Self.text(reference))
+    }
+    guard status.st_mode & (S_IROTH | S_IWOTH) == 0 else {
+      throw SecretError(code: .exposed, reference: Self.text(reference))
+    }
     guard let data = FileManager.default.contents(atPath: path),
       var text = String(data: data, encoding: .utf8)
     else { throw SecretError(code: .unreadable, reference: Self.text(reference)) }

@@ -13,7 +13,7 @@ package struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConve
 
 /// Turns a reference into a secret's value at call time.
 package protocol SecretResolver: Sendable {
-  /// Throws `notFound`, `unreadable` or `empty`. Nothing is cached: a changed secret counts at once.
+  /// Throws `notFound`, `unreadable`, `exposed` or `empty`. Nothing is cached: a changed secret counts at once.
   func secret(_ reference: SecretReference) async throws(SecretError) -> Secret
 }
 
@@ -68,6 +68,7 @@ package struct SecretError: Error, Hashable, Sendable, CustomStringConvertible {
     case foreignTenant = "foreign_tenant"
     case notFound = "not_found"
     case unreadable
+    case exposed
     case empty
   }
 
@@ -93,6 +94,8 @@ package struct SecretError: Error, Hashable, Sendable, CustomStringConvertible {
       "no secret \"\(reference)\": put it in <secrets-dir>/<tenant>/<name> or in the environment"
     case .unreadable:
       "the file of the secret \"\(reference)\" can't be read: check its owner and mode"
+    case .exposed:
+      "the file of the secret \"\(reference)\" is open to every user of the machine: chmod 600 it"
     case .empty:
       "the secret \"\(reference)\" is empty: write its value"
     }

@@ -1,5 +1,6 @@
 internal import Domain
 internal import Foundation
+package import Logging
 package import Models
 package import Subscription
 internal import Wire
@@ -7,8 +8,12 @@ internal import Wire
 /// The model router as a turn calls it: a binding's routing in, ledger rows out.
 package struct RoutedModels: ModelCalling {
   private let router: ModelRouter
+  private let logger: Logger
 
-  package init(_ router: ModelRouter) { self.router = router }
+  package init(_ router: ModelRouter, logger: Logger) {
+    self.router = router
+    self.logger = logger
+  }
 
   package func call(
     _ request: ModelRequest,
@@ -28,6 +33,15 @@ package struct RoutedModels: ModelCalling {
       case .failed(let failure) where failure.kind == .cancelled: .cancelled
       case .failed(let failure): .failed(afterOutput: failure.afterOutput)
       }
+    if case .failed(let failure) = answer.result, failure.kind != .cancelled {
+      logger.error(
+        "no model answered",
+        metadata: [
+          "tenant": "\(binding.binding.tenantSlug)", "model": "\(failure.model)",
+          "why": "\(failure.message)",
+        ]
+      )
+    }
     return ModelCallReport(result: result, attempts: answer.attempts.map(Self.row))
   }
 

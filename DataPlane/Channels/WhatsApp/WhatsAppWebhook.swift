@@ -14,7 +14,7 @@ struct WhatsAppWebhook: Sendable {
     var body: String
 
     static let ok = Answer(status: .ok, body: "ok\n")
-    /// The same for unknown accounts and those of archived tenants.
+    /// The same for unknown accounts, those of archived tenants and those of inactive bindings.
     static let notFound = Answer(status: .notFound, body: EdgeText.notFound)
     static let tryAgain = Answer(status: .serviceUnavailable, body: "try again\n")
   }
@@ -196,6 +196,12 @@ struct WhatsAppWebhook: Sendable {
       let account = configuration.snapshot.channelAccount(channel: "whatsapp", slug: slug),
       configuration.gate(account.tenantID) != .closed
     else { return nil }
+    // Without a route yet it is known all the same: the route may be on its way here.
+    if let route = configuration.snapshot.route(channel: "whatsapp", key: account.displayNumber),
+      !configuration.isActive(route.bindingID)
+    {
+      return nil
+    }
     return account
   }
 

@@ -24,7 +24,8 @@ package struct AnthropicProvider: ModelProvider {
     guard let credentials else {
       throw ModelFailure(
         kind: .rejected,
-        message: "no key for anthropic is configured on this node",
+        message:
+          "there is no key: write the tenant's secret anthropic_api_key, or BINDERY_ANTHROPIC_API_KEY",
         afterOutput: false,
         usage: ModelUsage(source: .estimated),
         model: request.model

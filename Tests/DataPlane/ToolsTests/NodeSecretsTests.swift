@@ -14,6 +14,9 @@ import Testing
     try Data("from file\r\n".utf8).write(to: tenant.appending(path: "crm"))
     try Data("\n".utf8).write(to: tenant.appending(path: "empty"))
     try Data([0xFF, 0xFE]).write(to: tenant.appending(path: "binary"))
+    for name in ["crm", "empty", "binary"] { try setMode(0o640, of: tenant.appending(path: name)) }
+    try Data("open".utf8).write(to: tenant.appending(path: "exposed"))
+    try setMode(0o644, of: tenant.appending(path: "exposed"))
     let secrets = NodeSecrets(
       directory: folder.path,
       environment: ["BINDERY_SECRET_SHOP__CRM": "a", "BINDERY_SECRET_SHOP__MAIL_KEY": "b"]
@@ -26,6 +29,9 @@ import Testing
     await #expect(throws: SecretError(code: .empty, reference: "")) { try await value("empty") }
     await #expect(throws: SecretError(code: .unreadable, reference: "")) {
       try await value("binary")
+    }
+    await #expect(throws: SecretError(code: .exposed, reference: "")) {
+      try await value("exposed")
     }
     await #expect(throws: SecretError(code: .notFound, reference: "")) { try await value("gone") }
   }
@@ -63,4 +69,8 @@ import Testing
     dump(secret, to: &dumped)
     #expect(!dumped.contains("hush"))
   }
+}
+
+private func setMode(_ mode: Int, of file: URL) throws {
+  try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file.path)
 }

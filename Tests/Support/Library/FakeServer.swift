@@ -10,7 +10,8 @@ internal import Synchronization
 /// every request, and fails on demand. It is no such service, and says so on its front page.
 ///
 /// `GET /control/requests` lists what came; `POST /control/fail {"status": 429, "times": 2}` makes the
-/// next requests fail.
+/// next requests fail. Instead of a status, `"how"` may be `garbage` (a body that nobody can read) or
+/// `stall` (no answer for `"ms"`). `POST /control/mend` ends all of that.
 package final class FakeServer: Sendable {
   /// What to answer: content type and body.
   package struct Answer: Sendable {
@@ -23,9 +24,25 @@ package final class FakeServer: Sendable {
     }
   }
 
+  /// What happens to a request instead of its answer.
+  private enum Failure {
+    case status(Int)
+    case garbage
+    /// In ms; then the answer comes after all.
+    case stall(Int64)
+
+    init(_ told: JSONValue) {
+      switch told["how"]?.stringValue {
+      case "garbage": self = .garbage
+      case "stall": self = .stall(told["ms"]?.intValue ?? 1_000)
+      default: self = .status(Int(told["status"]?.intValue ?? 500))
+      }
+    }
+  }
+
   private struct State {
     var requests: [JSONValue] = []
-    var failures: [Int] = []
+    var failures: [Failure] = []
   }
 
   private let name: String
@@ -54,9 +71,13 @@ package final class FakeServer: Sendable {
     }
     router.post("/control/fail") { request, _ in
       let body = try await Self.json(of: request)
-      let status = Int(body["status"]?.intValue ?? 500)
+      let failure = Failure(body)
       let times = Int(body["times"]?.intValue ?? 1)
-      self.state.withLock { $0.failures += Array(repeating: status, count: min(times, 100)) }
+      self.state.withLock { $0.failures += Array(repeating: failure, count: min(times, 100)) }
+      return try Self.response(["ok": true])
+    }
+    router.post("/control/mend") { _, _ in
+      self.state.withLock { $0.failures = [] }
       return try Self.response(["ok": true])
     }
     router.post("**") { request, _ in
@@ -69,13 +90,17 @@ package final class FakeServer: Sendable {
         state.requests.append(entry)
         return state.failures.isEmpty ? nil : state.failures.removeFirst()
       }
-      if let failure {
+      var answer = try self.answer(request.uri.path, body)
+      switch failure {
+      case .status(let status):
         return Response(
-          status: .init(code: failure),
+          status: .init(code: status),
           body: .init(byteBuffer: ByteBuffer(string: "{}"))
         )
+      case .garbage: answer.body = "event: message_start\ndata: {{{ \u{1} nonsense\n\n"
+      case .stall(let ms): try await Task.sleep(for: .milliseconds(ms))
+      case nil: break
       }
-      let answer = try self.answer(request.uri.path, body)
       return Response(
         status: .ok,
         headers: [.contentType: answer.contentType],

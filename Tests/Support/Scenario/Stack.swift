@@ -27,12 +27,20 @@ package actor Stack {
   package nonisolated let layout: Layout
   package nonisolated let folder: URL
   package nonisolated let ports: Ports
+  private let nodeArguments: [String]
   private var running: [String: Program] = [:]
 
-  package init(layout: Layout, folder: URL, ports: Ports = Ports()) {
+  /// - Parameter nodeArguments: Flags that every node gets besides its own.
+  package init(
+    layout: Layout,
+    folder: URL,
+    ports: Ports = Ports(),
+    nodeArguments: [String] = []
+  ) {
     self.layout = layout
     self.folder = folder
     self.ports = ports
+    self.nodeArguments = nodeArguments
   }
 
   package nonisolated var edges: [String] { ports.nodes.map { "http://127.0.0.1:\($0)" } }
@@ -87,10 +95,13 @@ package actor Stack {
         "http://127.0.0.1:\(ports.whatsapp)", "--anthropic-base-url",
         "http://127.0.0.1:\(ports.anthropic)", "--tool-allow", "127.0.0.1:\(ports.tools)",
         "--quiet-ms", "100", "--latest-ms", "1000",
-      ],
+      ] + nodeArguments,
       as: "node-\(index + 1)"
     )
   }
+
+  /// Everything that a running program has printed.
+  package func output(of name: String) -> String { running[name]?.output ?? "" }
 
   private func start(_ program: String, _ arguments: [String], as name: String? = nil) async throws
   {
@@ -161,6 +172,27 @@ package actor Stack {
       appSecret: "\(tenant)-app_secret",
       verifyToken: "\(tenant)-verify_token"
     )
+  }
+
+  /// The file of a tenant's secret, as all nodes read it.
+  package nonisolated func secret(_ name: String, of tenant: String) -> URL {
+    folder.appending(path: "secrets/\(tenant)/\(name)")
+  }
+
+  /// Makes the next requests to a fake fail: see `FakeServer`.
+  package nonisolated func fail(_ port: Int, _ how: JSONValue) async throws {
+    let answer = try await httpCall(
+      "POST",
+      "http://127.0.0.1:\(port)/control/fail",
+      headers: ["content-type": "application/json"],
+      body: try JSONEncoder().encode(how)
+    )
+    try require(answer.status == 200, "the fake answered \(answer.status)")
+  }
+
+  /// Ends all failures of a fake.
+  package nonisolated func mend(_ port: Int) async throws {
+    _ = try await httpCall("POST", "http://127.0.0.1:\(port)/control/mend")
   }
 
   /// What a fake received so far.
