@@ -132,7 +132,9 @@ struct ControlDaemon {
 
   private func failure(_ error: any Error) -> any Error {
     if let failure = error as? ProgramFailure { return failure }
-    if let failure = error as? ListenFailure {
+    // gRPC wraps what its transport throws.
+    let cause = (error as? RuntimeError)?.cause ?? error
+    if let failure = cause as? ListenFailure {
       return ProgramFailure(
         .unavailable,
         failure.isInUse

@@ -78,6 +78,8 @@ final class ConnectionHandle: @unchecked Sendable {
     self.pointer = pointer
     // libpq would print notices to standard error, values included.
     PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+    // The only way to learn the SQLSTATE of a refused login.
+    PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
   }
 
   deinit {

@@ -19,6 +19,30 @@ extension PostgresError {
     column = field(SQLDiagnostic.column)
   }
 
+  /// What libpq says about a connection that was not made, verbosely: `FATAL:  28P01: …`, then a line
+  /// with the place in the server's source.
+  ///
+  /// The kind is `server` where the server refused the login for good: role, password, database or
+  /// right to it are wrong.
+  init(connectMessage: String) {
+    var state: String?
+    var lines: [String] = []
+    for line in connectMessage.split(separator: "\n") where !line.hasPrefix("LOCATION:") {
+      if let found = line.firstMatch(of: #/:  ([0-9A-Z]{5}): /#) {
+        state = String(found.1)
+        lines.append("\(line[..<found.range.lowerBound]): \(line[found.range.upperBound...])")
+      } else {
+        lines.append(String(line))
+      }
+    }
+    let isRefused = state.map { ["22", "28", "3D", "42"].contains($0.prefix(2)) } ?? false
+    self.init(
+      isRefused ? .server : .connection,
+      lines.isEmpty ? "the connection failed" : lines.joined(separator: "; "),
+      sqlState: state
+    )
+  }
+
   private static func kind(sqlState: String?) -> Kind {
     guard let sqlState else { return .connection }
     if sqlState == State.queryCanceled { return .timeout }

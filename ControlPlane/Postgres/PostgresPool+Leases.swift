@@ -148,7 +148,8 @@ extension PostgresPool {
     }
   }
 
-  /// Tries to connect until the deadline, with back-off; throws what the last attempt threw.
+  /// Tries to connect until the deadline, with back-off; throws what the last attempt threw, and at
+  /// once when the server refuses the login.
   func connect(until deadline: ContinuousClock.Instant) async throws -> PostgresWire {
     let parameters = try ConnectionParameters(configuration)
     var failure: PostgresError?
@@ -184,6 +185,8 @@ extension PostgresPool {
         if isFirst {
           logger.warning("can't connect to the database", metadata: ["error": "\(error)"])
         }
+        // A login that the server refuses is not tried again for this caller.
+        if error.kind == .server { throw error }
       }
     }
   }

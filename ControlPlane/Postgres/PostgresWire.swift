@@ -112,9 +112,9 @@ actor PostgresWire {
   }
 
   private func connectFailure(_ connection: OpaquePointer) -> PostgresError {
-    let message = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
-    let lines = message.split(separator: "\n").joined(separator: "; ")
-    return PostgresError(.connection, lines.isEmpty ? "the connection failed" : lines)
+    PostgresError(
+      connectMessage: PQerrorMessage(connection).map { String(cString: $0) } ?? ""
+    )
   }
 
   func close() {

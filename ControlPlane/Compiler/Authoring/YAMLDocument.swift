@@ -55,7 +55,7 @@ struct YAMLDocument {
         break
       } catch let error as YamlError {
         var problem = Problem(yaml: error)
-        let failed = max(1, problem.line - 1) + start
+        let failed = max(1, (error.failureLine ?? problem.line) - 1) + start
         problem.line += start
         report(problem)
         // A line that starts so begins a document wherever it stands (YAML 1.2, rule 206).
@@ -187,6 +187,12 @@ struct YAMLDocument {
 extension YAMLDocument.Problem {
   fileprivate init(yaml error: YamlError) {
     switch error {
+    case .scanner(let context?, let problem, _, _) where context.text.contains("quoted scalar"):
+      self.init(
+        line: context.mark.line,
+        message: "this is no YAML: \(problem) in the quoted text that begins here",
+        hint: "end the text with the quote that it begins with"
+      )
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       self.init(
@@ -203,6 +209,17 @@ extension YAMLDocument.Problem {
       )
     default:
       self.init(line: 1, message: "this is no YAML", hint: "check the file's encoding (UTF-8)")
+    }
+  }
+}
+
+extension YamlError {
+  /// Line up to which the text was read.
+  fileprivate var failureLine: Int? {
+    switch self {
+    case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _):
+      mark.line
+    default: nil
     }
   }
 }

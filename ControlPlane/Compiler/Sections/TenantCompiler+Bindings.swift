@@ -30,6 +30,17 @@ extension TenantCompiler {
     let problems = Problems(of: document(object, tenant))
     let spec = BindingSpec(document(object, tenant), problems: problems)
     checkReferences(spec, in: tenant, problems)
+    // Also of a binding with faults: whether a route is taken is told along with them.
+    let routes = spec.routes.map { route in
+      let made = RouteResource(
+        channel: route.channel,
+        key: route.key,
+        tenantID: tenantID,
+        bindingID: BindingID(object.id)
+      )
+      return (route: made, key: object.key, path: route.path)
+    }
+    result.routes += routes
     defer { result.diagnostics += problems.list }
     guard let human = tiers.humans[spec.human], let team = tiers.teams[spec.team],
       let agent = tiers.agents[spec.agent]
@@ -78,12 +89,16 @@ extension TenantCompiler {
       ),
       degraded: spec.degraded
     )
-    try add(compiled, spec, of: object, into: &result)
+    try add(compiled, isActive: spec.isActive, of: object, into: &result)
+    for (route, _, _) in routes {
+      let key = ResourceKey.route(tenantID, channel: route.channel, key: route.key)
+      result.resources[key] = .route(route)
+    }
   }
 
   private func add(
     _ compiled: CompiledBinding,
-    _ spec: BindingSpec,
+    isActive: Bool,
     of object: StoredObject,
     into result: inout CompiledTenant
   ) throws {
@@ -94,20 +109,10 @@ extension TenantCompiler {
       digest: CanonicalJSON.digest(of: content),
       content: content,
       sectionDigests: compiled.sections.all,
-      isActive: spec.isActive
+      isActive: isActive
     )
     result.resources[.binding(compiled.tenantID, compiled.bindingID)] = .binding(resource)
     result.bindings[object.key] = resource.digest
-    for route in spec.routes {
-      let made = RouteResource(
-        channel: route.channel,
-        key: route.key,
-        tenantID: compiled.tenantID,
-        bindingID: compiled.bindingID
-      )
-      result.routes.append((made, object.key, route.path))
-      result.resources[.route(made.tenantID, channel: made.channel, key: made.key)] = .route(made)
-    }
   }
 
   private func checkReferences(
