@@ -3,7 +3,7 @@ import Foundation
 import Scenario
 import Testing
 
-extension StackTrait {
+extension Trait where Self == StackTrait {
   /// Two nodes with all five tenants, of which medicly has nothing but the model over HTTP; tools and
   /// models may take half a second.
   static func edge(base: Int) -> StackTrait {

@@ -4,8 +4,8 @@ import Scenario
 import Testing
 
 @Suite(.serialized, .edge(base: 7900))
-struct `Deliveries and messages that are refused` {
-  private let stack: Stack
+struct `The edge of a node` {
+  let stack: Stack
   private let account: WhatsAppAccount
 
   init() throws {
