@@ -92,7 +92,7 @@ struct `Configuration that is refused` {
       .appending(path: "Tests/Fixtures/refused/malformed.yaml")
     let faults = try await refused(file)
     #expect(faults.map { $0["code"]?.stringValue } == ["CFG_BAD_YAML"])
-    #expect(faults.first?["source"] == .string("\(file.path):10"))
+    #expect(faults.first?["source"] == .string("\(file.path):11"))
   }
 
   @Test func `a folder in which all is broken lists all of it, and no pasted secret`() async throws {

@@ -43,7 +43,11 @@ struct `The edge of a node` {
 
   @Test func `a body over the limit gets 413, whether its length is told or not`() async throws {
     let large = Data(repeating: UInt8(ascii: " "), count: (3 << 20) + 1)
-    #expect(try await post(WhatsAppDelivery(body: large, to: account)) == 413)
+    let delivery = WhatsAppDelivery(body: large, to: account)
+    for tellsLength in [true, false] {
+      let answer = try await delivery.post(to: stack.edges[0], tellsLength: tellsLength)
+      #expect(answer.status == 413)
+    }
     // At the limit it is read, and is no JSON.
     #expect(try await post(WhatsAppDelivery(body: large.dropLast(), to: account)) == 400)
     try await stack.expectWell()

@@ -10,8 +10,8 @@ internal import Synchronization
 /// every request, and fails on demand. It is no such service, and says so on its front page.
 ///
 /// `GET /control/requests` lists what came; `POST /control/fail {"status": 429, "times": 2}` makes the
-/// next requests fail. Instead of a status, `"how"` may be `garbage` (a body that nobody can read) or
-/// `stall` (no answer for `"ms"`). `POST /control/mend` ends all of that.
+/// next requests fail. Instead of a status, `"how"` may be `garbage` (a body that nobody can read),
+/// `cut` (half of the body) or `stall` (no answer for `"ms"`). `POST /control/mend` ends all of that.
 package final class FakeServer: Sendable {
   /// What to answer: content type and body.
   package struct Answer: Sendable {
@@ -28,12 +28,14 @@ package final class FakeServer: Sendable {
   private enum Failure {
     case status(Int)
     case garbage
+    case cut
     /// In ms; then the answer comes after all.
     case stall(Int64)
 
     init(_ told: JSONValue) {
       switch told["how"]?.stringValue {
       case "garbage": self = .garbage
+      case "cut": self = .cut
       case "stall": self = .stall(told["ms"]?.intValue ?? 1_000)
       default: self = .status(Int(told["status"]?.intValue ?? 500))
       }
@@ -98,6 +100,7 @@ package final class FakeServer: Sendable {
           body: .init(byteBuffer: ByteBuffer(string: "{}"))
         )
       case .garbage: answer.body = "event: message_start\ndata: {{{ \u{1} nonsense\n\n"
+      case .cut: answer.body = String(answer.body.prefix(answer.body.count * 3 / 5))
       case .stall(let ms): try await Task.sleep(for: .milliseconds(ms))
       case nil: break
       }

@@ -15,6 +15,7 @@ package struct CommandLineTool: Sendable {
   /// Runs a command to its end, whatever its status.
   package func run(
     _ arguments: [String],
+    input: String? = nil,
     within limit: Duration = .seconds(40)
   ) async throws -> Completed {
     try await Completed.run(
@@ -22,7 +23,18 @@ package struct CommandLineTool: Sendable {
       path: path,
       arguments: arguments,
       environment: ["BINDERY_CONTROL": control],
+      input: input,
       within: limit
+    )
+  }
+
+  /// Runs a command in a terminal.
+  package func terminal(_ arguments: [String]) throws -> TerminalSession {
+    try TerminalSession(
+      "bindery \(arguments.first ?? "")",
+      path: path,
+      arguments: arguments,
+      environment: ["BINDERY_CONTROL": control]
     )
   }
 

@@ -19,17 +19,23 @@ package struct HTTPAnswer: Sendable {
 }
 
 /// One plain HTTP call.
+///
+/// - Parameter tellsLength: False sends the body in chunks, without its length.
 package func httpCall(
   _ method: String,
   _ url: String,
   headers: [String: String] = [:],
   body: Data? = nil,
+  tellsLength: Bool = true,
   within limit: Duration = .seconds(20)
 ) async throws -> HTTPAnswer {
   var request = HTTPClientRequest(url: url)
   request.method = HTTPMethod(rawValue: method)
   for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
-  if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
+  if let body {
+    request.body =
+      tellsLength ? .bytes(ByteBuffer(bytes: body)) : .bytes(Array(body), length: .unknown)
+  }
   let response: HTTPClientResponse
   do {
     response = try await HTTPClient.shared.execute(

@@ -105,11 +105,14 @@ package struct Completed: Sendable {
   package var standardError: String
 
   /// Runs a program to its end.
+  ///
+  /// - Parameter input: What it reads from a pipe; nil gives it nothing to read.
   package static func run(
     _ name: String,
     path: String,
     arguments: [String],
     environment: [String: String] = [:],
+    input: String? = nil,
     within limit: Duration = .seconds(30)
   ) async throws -> Completed {
     let folder = FileManager.default.temporaryDirectory.appending(
@@ -125,10 +128,20 @@ package struct Completed: Sendable {
     process.environment = ProcessInfo.processInfo.environment
       .filter { !$0.key.hasPrefix("BINDERY_") }
       .merging(environment, uniquingKeysWith: { $1 })
-    process.standardInput = FileHandle.nullDevice
+    let pipe = Pipe()
+    if input == nil {
+      process.standardInput = FileHandle.nullDevice
+    } else {
+      process.standardInput = pipe
+    }
     process.standardOutput = try FileHandle(forWritingTo: out)
     process.standardError = try FileHandle(forWritingTo: err)
     try process.run()
+    if let input {
+      // A test's few lines fit into the pipe, so this never waits for the program.
+      try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+      try pipe.fileHandleForWriting.close()
+    }
     do {
       try await waitUntil("\(name) ends", within: limit) { !process.isRunning }
     } catch {

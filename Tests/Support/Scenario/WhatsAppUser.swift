@@ -96,14 +96,15 @@ package struct WhatsAppDelivery: Sendable {
   }
 
   /// Delivers it to a node.
-  package func post(to edge: String) async throws -> HTTPAnswer {
+  package func post(to edge: String, tellsLength: Bool = true) async throws -> HTTPAnswer {
     var headers = ["content-type": "application/json"]
     if let signature { headers["x-hub-signature-256"] = signature }
     return try await httpCall(
       "POST",
       "\(edge)/webhooks/whatsapp/\(account.slug)",
       headers: headers,
-      body: body
+      body: body,
+      tellsLength: tellsLength
     )
   }
 }
