@@ -18,6 +18,34 @@ struct ChatClient {
   let edge: String
   let host: String
   let timeout: TimeAmount
+  private let client: HTTPClient
+
+  /// Runs `body` with a client of its own.
+  static func with(
+    edge: String,
+    host: String,
+    timeout: TimeAmount,
+    _ body: (ChatClient) async throws -> Void
+  ) async throws {
+    var configuration = HTTPClient.Configuration()
+    // A node that is not there is told at once, not after the whole timeout.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    let client = HTTPClient(configuration: configuration)
+    do {
+      try await body(ChatClient(edge: edge, host: host, timeout: timeout, client: client))
+    } catch {
+      try await client.shutdown()
+      throw error
+    }
+    try await client.shutdown()
+  }
+
+  private init(edge: String, host: String, timeout: TimeAmount, client: HTTPClient) {
+    self.edge = edge
+    self.host = host
+    self.timeout = timeout
+    self.client = client
+  }
 
   func send(
     _ text: String,
@@ -36,7 +64,7 @@ struct ChatClient {
     request.body = .bytes(try JSONEncoder().encode(body))
     let response: HTTPClientResponse
     do {
-      response = try await HTTPClient.shared.execute(request, timeout: timeout)
+      response = try await client.execute(request, timeout: timeout)
     } catch {
       Terminal.error("the node at \(edge) can't be reached: \(error)")
       throw ExitStatus.unavailable

@@ -35,10 +35,16 @@ struct ChatCommand: AsyncParsableCommand {
   func run() async throws {
     let name = try ObjectName(parsing: binding, kind: .binding)
     let (edge, webHost) = try await find(name)
-    let chat = ChatClient(edge: edge, host: webHost, timeout: .seconds(Int64(connection.timeout)))
+    let timeout = TimeAmount.seconds(Int64(connection.timeout))
+    try await ChatClient.with(edge: edge, host: webHost, timeout: timeout) { chat in
+      try await talk(over: chat)
+    }
+  }
+
+  private func talk(over chat: ChatClient) async throws {
     let interactive = Terminal.isInteractive && connection.output == .table
     if interactive {
-      Terminal.print("\(binding) at \(edge) (\(webHost)). An empty line ends.")
+      Terminal.print("\(binding) at \(chat.edge) (\(chat.host)). An empty line ends.")
     }
     var turns: [JSONValue] = []
     var cookie: String?

@@ -110,7 +110,7 @@ struct `Services that fail` {
     let visitor = WebVisitor(host: "sahayak.example")
     try await whileFailing(stack.ports.tools, fault.how) {
       let reply = try await visitor.say(
-        #"please call train_status {"train": "12951"}"#,
+        #"कृपया मेरी ट्रेन का हाल बताइए, train_status से पूछकर: {"train": "12951"}"#,
         to: stack.edges[0]
       )
       #expect(reply.ended == "done")
