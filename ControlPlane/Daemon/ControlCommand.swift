@@ -19,7 +19,7 @@ struct ControlCommand: AsyncParsableCommand {
       Until access control exists it serves on loopback and unix sockets only.
 
       Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken or database unreachable; \
-      70 a fault; 78 database too old, without pgvector, or refusing the login.
+      70 a fault; 78 database too old, without pgvector, or refusing the login, or data folder in use.
       """,
     version: "bindery-control 0.1.0"
   )

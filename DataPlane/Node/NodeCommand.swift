@@ -18,7 +18,7 @@ struct NodeCommand: AsyncParsableCommand {
       Until access control exists it serves on loopback only.
 
       Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken; 70 a fault; 78 the data \
-      folder can't be used.
+      folder can't be used, or another node uses it.
       """,
     version: "bindery-node \(NodeDaemon.version)"
   )

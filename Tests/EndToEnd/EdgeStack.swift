@@ -13,8 +13,11 @@ extension Trait where Self == StackTrait {
     ) { stack in
       try await stack.start()
       let sample = try stack.copySample {
-        $0.replacing("default: claude-sonnet-5-5, fallback: [simulated]", with: "default: claude-sonnet-5-5, fallback: []")
-          .replacing("timeout_ms: 8000", with: "timeout_ms: 500")
+        $0.replacing(
+          "default: claude-sonnet-5-5, fallback: [simulated]",
+          with: "default: claude-sonnet-5-5, fallback: []"
+        )
+        .replacing("timeout_ms: 8000", with: "timeout_ms: 500")
       }
       try await stack.apply(sample, nodes: 2)
     }

@@ -44,11 +44,15 @@ struct `Services that fail` {
   func `a model that fails brings an apology in the person's language, and a row with the error`(
     fault: ServiceFault
   ) async throws {
-    let query = "select 1 from llm_calls where provider = 'anthropic' and error = '\(fault.recorded)'"
+    let query =
+      "select 1 from llm_calls where provider = 'anthropic' and error = '\(fault.recorded)'"
     let before = try await stack.database().count(query)
     let phone = "9188\(UInt32.random(in: 10_000_000 ... 99_999_999))"
     try await whileFailing(stack.ports.anthropic, fault.how) {
-      let english = try await WebVisitor(host: "medicly.example").say("how much?", to: stack.edges[0])
+      let english = try await WebVisitor(host: "medicly.example").say(
+        "how much?",
+        to: stack.edges[0]
+      )
       #expect(english.text.hasPrefix("We are sorry, our desk has a technical problem."))
       #expect(english.ended == "done" && english.end["reason"] == "failed")
       let delivery = try WhatsAppDelivery(
@@ -80,17 +84,25 @@ struct `Services that fail` {
     #expect(well.text.contains("[ask your doctor]"))
   }
 
-  @Test func `a model that stops midway leaves what was said marked as interrupted`() async throws {
-    try await whileFailing(stack.ports.anthropic, ["how": "cut", "times": 100]) {
+  @Test(arguments: [
+    ServiceFault(how: ["how": "cut", "times": 100], recorded: "cut"),
+    ServiceFault(how: ["how": "hang", "ms": 1500, "times": 100], recorded: "stalled"),
+  ])
+  func `a model that stops midway brings the apology instead of its half answer`(
+    fault: ServiceFault
+  ) async throws {
+    try await whileFailing(stack.ports.anthropic, fault.how) {
       let reply = try await WebVisitor(host: "medicly.example").say("how much?", to: stack.edges[0])
-      #expect(reply.status == 200 && ["interrupted", "done"].contains(reply.ended))
-      #expect(reply.text.contains("our desk has a technical problem"), "\(reply)")
-      #expect(!reply.text.contains("500 mg"))
+      #expect(reply.status == 200 && reply.ended == "done" && reply.end["reason"] == "failed")
+      // The half that came was held back by the guardrails; it is not said.
+      #expect(reply.text.hasPrefix("We are sorry, our desk has a technical problem."), "\(reply)")
       try await stack.waitForRow(
         "the call is stored with its error",
-        "select 1 from llm_calls where provider = 'anthropic' and error = 'cut'"
+        "select 1 from llm_calls where provider = 'anthropic' and error = '\(fault.recorded)'"
       )
     }
+    let well = try await WebVisitor(host: "medicly.example").say("how much?", to: stack.edges[0])
+    #expect(well.text.contains("[ask your doctor]"))
   }
 
   private static let toolFaults = [
@@ -105,7 +117,8 @@ struct `Services that fail` {
   func `a tool that fails is told in the persona's language, and a row has the error`(
     fault: ServiceFault
   ) async throws {
-    let query = "select 1 from tool_calls where tool_name = 'train_status' and error = '\(fault.recorded)'"
+    let query =
+      "select 1 from tool_calls where tool_name = 'train_status' and error = '\(fault.recorded)'"
     let before = try await stack.database().count(query)
     let visitor = WebVisitor(host: "sahayak.example")
     try await whileFailing(stack.ports.tools, fault.how) {

@@ -17,7 +17,9 @@ private struct Seen: Hashable {
 }
 
 extension `The edge of a node` {
-  @Test func `an unknown route, an inactive binding and an archived tenant look alike`() async throws {
+  @Test func `an unknown route, an inactive binding and an archived tenant look alike`()
+    async throws
+  {
     let kichcha = stack.account(of: "kichcha")
     let ranveer = stack.account(of: "ranveer")
     for host in ["kichcha.example", "ranveer.example"] {

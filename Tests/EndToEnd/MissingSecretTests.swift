@@ -36,7 +36,8 @@ extension `The edge of a node` {
     }
   }
 
-  @Test func `without its app secret a webhook asks for the delivery again, and says which is missing`()
+  @Test
+  func `without its app secret a webhook asks for the delivery again, and says which is missing`()
     async throws
   {
     let account = stack.account(of: "vakil")
@@ -69,9 +70,12 @@ extension `The edge of a node` {
     }
   }
 
-  @Test func `without its verify token the handshake fails, and the token is not guessed`() async throws {
+  @Test func `without its verify token the handshake fails, and the token is not guessed`()
+    async throws
+  {
     let path = "\(stack.edges[0])/webhooks/whatsapp/vakil"
-    try await withSecret("verify_token", of: "vakil", changed: FileManager.default.removeItem(at:)) {
+    try await withSecret("verify_token", of: "vakil", changed: FileManager.default.removeItem(at:))
+    {
       for token in ["", "vakil-verify_token"] {
         let answer = try await httpCall(
           "GET",
@@ -130,7 +134,8 @@ extension `The edge of a node` {
       "node without secrets",
       path: try stack.layout.program("bindery-node"),
       arguments: [
-        "--node-id", "bare", "--control", stack.control, "--http", "127.0.0.1:\(stack.ports.grpc + 30)",
+        "--node-id", "bare", "--control", stack.control, "--http",
+        "127.0.0.1:\(stack.ports.grpc + 30)",
         "--data-dir", stack.folder.appending(path: "bare").path, "--secrets-dir",
         stack.folder.appending(path: "nowhere").path,
       ],

@@ -20,7 +20,8 @@ struct `Configuration that is refused` {
     static func expected(in file: URL) throws -> Set<Fault> {
       let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
       var faults: Set<Fault> = []
-      for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+      for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+        .enumerated()
       {
         let parts = line.components(separatedBy: "# refused: ")
         guard parts.count == 2 else { continue }
@@ -95,7 +96,8 @@ struct `Configuration that is refused` {
     #expect(faults.first?["source"] == .string("\(file.path):11"))
   }
 
-  @Test func `a folder in which all is broken lists all of it, and no pasted secret`() async throws {
+  @Test func `a folder in which all is broken lists all of it, and no pasted secret`() async throws
+  {
     let folder = try Stack.ofSuite().layout.repository.appending(path: "Tests/Fixtures/broken")
     let faults = try await refused(folder)
     #expect(faults.count == 44)

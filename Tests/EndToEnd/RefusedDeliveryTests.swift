@@ -17,10 +17,16 @@ struct `The edge of a node` {
     try await delivery.post(to: stack.edges[0]).status
   }
 
-  @Test func `bodies that are unsigned, wrongly signed or by another tenant's secret get 401 and 403`()
+  @Test
+  func `bodies that are unsigned, wrongly signed or by another tenant's secret get 401 and 403`()
     async throws
   {
-    var delivery = try WhatsAppDelivery(text: "x", from: "919000000001", to: account, id: "wamid.X1")
+    var delivery = try WhatsAppDelivery(
+      text: "x",
+      from: "919000000001",
+      to: account,
+      id: "wamid.X1"
+    )
     let good = try #require(delivery.signature)
     let wrong = [
       "", "sha256=", "sha256=zz", "sha1=\(good.dropFirst(7))", String(good.dropLast(2)),
@@ -78,7 +84,10 @@ struct `The edge of a node` {
       #"{"entry":[{"changes":[{"field":"messages","value":{"statuses":[{"id":1}]}}]}]}"#,
     ]
     for body in bodies {
-      #expect(try await post(WhatsAppDelivery(body: Data(body.utf8), to: account)) == 200, "\(body)")
+      #expect(
+        try await post(WhatsAppDelivery(body: Data(body.utf8), to: account)) == 200,
+        "\(body)"
+      )
     }
     let odd: [JSONValue] = [
       ["type": "text"], ["type": 3, "id": 4, "from": 5], .null, "text",
@@ -88,7 +97,9 @@ struct `The edge of a node` {
     let delivery = try WhatsAppDelivery(messages: odd, from: "919000000002", to: account)
     #expect(try await post(delivery) == 200)
     #expect(
-      try await stack.database().count("select 1 from inputs where provider_message_id = 'wamid.ODD' and body <> ''")
+      try await stack.database().count(
+        "select 1 from inputs where provider_message_id = 'wamid.ODD' and body <> ''"
+      )
         == 0
     )
     try await stack.expectWell()
@@ -120,12 +131,23 @@ struct `The edge of a node` {
     try await stack.expectWell()
   }
 
-  @Test func `web messages in a wrong form get 4xx, and the page's host still answers`() async throws {
-    func say(_ body: Data, type: String = "application/json", origin: String? = nil) async throws -> Int {
+  @Test func `web messages in a wrong form get 4xx, and the page's host still answers`()
+    async throws
+  {
+    func say(
+      _ body: Data,
+      type: String = "application/json",
+      origin: String? = nil
+    ) async throws -> Int {
       var headers = ["host": "vakil.example", "content-type": type]
       if let origin { headers["origin"] = origin }
-      return try await httpCall("POST", "\(stack.edges[0])/chat/messages", headers: headers, body: body)
-        .status
+      return try await httpCall(
+        "POST",
+        "\(stack.edges[0])/chat/messages",
+        headers: headers,
+        body: body
+      )
+      .status
     }
     let good = Data(#"{"text": "hello", "client_message_id": "1"}"#.utf8)
     for body in [

@@ -103,7 +103,9 @@ extension `Services that fail` {
     let whole = try await tool.run(["get", kind, kind == "tenant" ? slug : "\(tenant)/\(slug)"])
     #expect(whole.status == 0 && whole.standardOutput.lowercased().hasPrefix("\(kind) "))
     #expect(whole.standardOutput.contains("version 1"))
-    let some = try #require(try await tool.json(["get", "\(kind)s", "--tenant", "vakil"]).arrayValue)
+    let some = try #require(
+      try await tool.json(["get", "\(kind)s", "--tenant", "vakil"]).arrayValue
+    )
     #expect(!some.isEmpty && some.allSatisfy { $0["tenant"] == "vakil" })
   }
 

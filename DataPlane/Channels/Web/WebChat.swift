@@ -182,6 +182,12 @@ struct WebChat: Sendable {
       let reference = try SecretReference("web_visitor_key", tenantSlug: tenant.slug)
       return SymmetricKey(data: Data(try await services.secrets.secret(reference).value.utf8))
     } catch {
+      if error.code != .notFound {
+        services.logger.error(
+          "visitors are known to this node alone",
+          metadata: ["why": "\(error)"]
+        )
+      }
       return SymmetricKey(data: services.visitorKey)
     }
   }

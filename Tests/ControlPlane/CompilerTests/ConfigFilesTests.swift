@@ -129,7 +129,7 @@ import Testing
   @Test(
     "After what is no YAML the next document is read",
     arguments: [
-      ("kind: Team\nspec:\n\tdisplay_name: x", 3), ("kind: \"Team", 2), ("kind: [Team\nslug: x", 2),
+      ("kind: Team\nspec:\n\tdisplay_name: x", 3), ("kind: \"Team", 1), ("kind: [Team\nslug: x", 2),
       ("kind: *nobody", 1), ("kind: a\nkind: b", 1), ("a: {b: 1, b: 2}", 1), ("? [a]\n: b", 1),
       ("a: !!binary x", 1), ("a: b\nc: !mine d", 2),
     ]

@@ -11,7 +11,8 @@ internal import Synchronization
 ///
 /// `GET /control/requests` lists what came; `POST /control/fail {"status": 429, "times": 2}` makes the
 /// next requests fail. Instead of a status, `"how"` may be `garbage` (a body that nobody can read),
-/// `cut` (half of the body) or `stall` (no answer for `"ms"`). `POST /control/mend` ends all of that.
+/// `cut` (half of the body), `hang` (half of it, the rest after `"ms"`) or `stall` (no answer for
+/// `"ms"`). `POST /control/mend` ends all of that.
 package final class FakeServer: Sendable {
   /// What to answer: content type and body.
   package struct Answer: Sendable {
@@ -29,6 +30,8 @@ package final class FakeServer: Sendable {
     case status(Int)
     case garbage
     case cut
+    /// In ms; then the rest comes after all.
+    case hang(Int64)
     /// In ms; then the answer comes after all.
     case stall(Int64)
 
@@ -36,6 +39,7 @@ package final class FakeServer: Sendable {
       switch told["how"]?.stringValue {
       case "garbage": self = .garbage
       case "cut": self = .cut
+      case "hang": self = .hang(told["ms"]?.intValue ?? 1_000)
       case "stall": self = .stall(told["ms"]?.intValue ?? 1_000)
       default: self = .status(Int(told["status"]?.intValue ?? 500))
       }
@@ -100,7 +104,19 @@ package final class FakeServer: Sendable {
           body: .init(byteBuffer: ByteBuffer(string: "{}"))
         )
       case .garbage: answer.body = "event: message_start\ndata: {{{ \u{1} nonsense\n\n"
-      case .cut: answer.body = String(answer.body.prefix(answer.body.count * 3 / 5))
+      case .cut: answer.body = String(Self.half(answer.body))
+      case .hang(let ms):
+        let (body, begin) = (answer.body, Self.half(answer.body))
+        return Response(
+          status: .ok,
+          headers: [.contentType: answer.contentType],
+          body: .init { writer in
+            try await writer.write(ByteBuffer(substring: begin))
+            try await Task.sleep(for: .milliseconds(ms))
+            try await writer.write(ByteBuffer(substring: body[begin.endIndex...]))
+            try await writer.finish(nil)
+          }
+        )
       case .stall(let ms): try await Task.sleep(for: .milliseconds(ms))
       case nil: break
       }
@@ -117,6 +133,9 @@ package final class FakeServer: Sendable {
       logger: Logger(label: "fake") { _ in SwiftLogNoOpLogHandler() }
     )
   }
+
+  /// So much that of a model's answer some text is in it.
+  private static func half(_ body: String) -> Substring { body.prefix(body.count * 3 / 5) }
 
   private static func json(of request: Request) async throws -> JSONValue {
     let buffer = try await request.body.collect(upTo: 1 << 20)
