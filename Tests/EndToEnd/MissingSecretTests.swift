@@ -160,7 +160,7 @@ extension `The edge of a node` {
     } catch {
       Issue.record("\(error)")
     }
-    #expect(await node.stop())
+    #expect(await node.stop() == nil)
     #expect(!node.output.contains("sahayak-app_secret"))
   }
 }
