@@ -255,6 +255,30 @@ let testing: [Target] = [
       collections, logging,
     ]
   ),
+  .target(
+    name: "TestWire",
+    dependencies: [grpcCore, grpcProtobuf, protobuf],
+    path: "Tests/Support/TestWire",
+    swiftSettings: generated
+  ),
+  room(
+    "Interop",
+    "Tests/Support/Interop/Library",
+    ["TestWire", grpcCore, grpcProtobuf, protobuf]
+  ),
+  program(
+    "InteropServer",
+    "Tests/Support/Interop/Server",
+    [
+      "Interop", "Transport", "Wire", grpcCore, nioCore, nioPosix, arguments, lifecycle,
+      unixSignals, logging,
+    ]
+  ),
+  program(
+    "InteropClient",
+    "Tests/Support/Interop/Client",
+    ["Interop", "Transport", grpcCore, nioCore, nioPosix, arguments, logging]
+  ),
   room("PostgresSupport", "Tests/Support/PostgresSupport", ["Postgres", logging]),
   room(
     "TurnDoubles",
@@ -396,6 +420,8 @@ let package = Package(
     .executable(name: "bindery-fakes", targets: ["Fakes"]),
     .executable(name: "bindery-check", targets: ["Check"]),
     .executable(name: "bindery-bench", targets: ["Bench"]),
+    .executable(name: "interop-server", targets: ["InteropServer"]),
+    .executable(name: "interop-client", targets: ["InteropClient"]),
   ],
   dependencies: [
     .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
