@@ -132,7 +132,7 @@ final class CallStream {
 
   /// A part that is there already, or the end; nil when one has to wait.
   func readNow() -> Result<InboundPart?, any Error>? {
-    if isReadCancelled { return .failure(CancellationError()) }
+    if isReadCancelled { return .failure(cancellation) }
     if let part = parts.popFirst() {
       releaseWindow()
       return .success(part)
@@ -154,12 +154,21 @@ final class CallStream {
 
   func cancelRead() {
     isReadCancelled = true
-    reader?.resume(throwing: CancellationError())
+    reader?.resume(throwing: cancellation)
     reader = nil
   }
 
+  /// What a cancelled task of the call gets. A caller's must be a status: GRPCCore makes UNKNOWN of
+  /// any other error.
+  private var cancellation: any Error {
+    switch side {
+    case .client: RPCError(code: .cancelled, message: "the call was cancelled")
+    case .server: CancellationError()
+    }
+  }
+
   func cancelWriters() {
-    for writer in writers { writer.resume(throwing: CancellationError()) }
+    for writer in writers { writer.resume(throwing: cancellation) }
     writers.removeAll()
   }
 

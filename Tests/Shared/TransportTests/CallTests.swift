@@ -111,6 +111,37 @@ import Transport
     }
   }
 
+  @Test(arguments: ["Collect", "Hang"])
+  func `a caller that is cancelled gets CANCELLED`(method: String) async throws {
+    try await withEcho { _, client, _ in
+      let (moment, continuation) = AsyncStream.makeStream(of: Void.self)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          try await client.bidirectionalStreaming(
+            request: StreamingClientRequest { writer in
+              // Collect waits for the end of these, Hang answers the first.
+              try await writer.write([1])
+              if method == "Collect" { continuation.finish() }
+              let (never, open) = AsyncStream.makeStream(of: Void.self)
+              for await _ in never {}
+              open.finish()
+            },
+            descriptor: EchoService.method(method),
+            serializer: RawSerializer(),
+            deserializer: RawDeserializer(),
+            options: .defaults
+          ) { response in
+            for try await _ in response.messages { continuation.finish() }
+          }
+        }
+        for await _ in moment {}
+        group.cancelAll()
+        let error = await #expect(throws: RPCError.self) { try await group.next() }
+        #expect(error?.code == .cancelled)
+      }
+    }
+  }
+
   @Test func `a reader that does not read stops the writer at a bounded window`() async throws {
     try await withEcho { echo, client, _ in
       try await client.bidirectionalStreaming(
