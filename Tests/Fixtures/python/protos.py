@@ -6,10 +6,12 @@ import sys
 import tempfile
 from types import ModuleType
 
+import grpc
 from grpc_tools import protoc
 
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = HERE.parents[2] / "Shared" / "Protos"
+INTEROP = HERE.parents[1] / "Support" / "Interop" / "Protos"
 
 
 def compiled(root: pathlib.Path, names: list[str]) -> dict[str, tuple[ModuleType, ModuleType]]:
@@ -22,6 +24,8 @@ def compiled(root: pathlib.Path, names: list[str]) -> dict[str, tuple[ModuleType
         if status != 0:
             raise SystemExit(f"protoc refused {', '.join(names)} below {root} (status {status})")
         sys.path.insert(0, out)
+        # Protos in "grpc/" are found only beside the library's own modules.
+        grpc.__path__.append(f"{out}/grpc")
         try:
             modules = {}
             for name in names:
@@ -33,6 +37,7 @@ def compiled(root: pathlib.Path, names: list[str]) -> dict[str, tuple[ModuleType
             return modules
         finally:
             sys.path.remove(out)
+            grpc.__path__.remove(f"{out}/grpc")
 
 
 def bindery() -> dict[str, tuple[ModuleType, ModuleType]]:
@@ -48,3 +53,9 @@ def bindery() -> dict[str, tuple[ModuleType, ModuleType]]:
 def echo() -> tuple[ModuleType, ModuleType]:
     """(messages, stubs) of the echo service in this folder."""
     return compiled(HERE, ["echo.proto"])["echo"]
+
+
+def interop() -> dict[str, tuple[ModuleType, ModuleType]]:
+    """(messages, stubs) of gRPC's interoperability service: "empty", "messages", "test"."""
+    folder = INTEROP / "grpc" / "testing"
+    return compiled(INTEROP, [str(f.relative_to(INTEROP)) for f in sorted(folder.glob("*.proto"))])

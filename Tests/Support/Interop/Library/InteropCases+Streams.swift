@@ -67,7 +67,7 @@ extension InteropCases {
 
   func cancelAfterBegin() async throws {
     let (begun, signal) = AsyncStream.makeStream(of: Void.self)
-    try await expectCancelled(after: begun) {
+    try await expectCancelled(after: begun, signal) {
       _ = try await service.streamingInputCall(options: options) { _ in
         signal.finish()
         try await untilCancelled()
@@ -77,7 +77,7 @@ extension InteropCases {
 
   func cancelAfterFirstResponse() async throws {
     let (answered, signal) = AsyncStream.makeStream(of: Void.self)
-    try await expectCancelled(after: answered) {
+    try await expectCancelled(after: answered, signal) {
       _ = try await service.fullDuplexCall(options: options) { writer in
         try await writer.write(
           .asking(for: [responseSizes[0]], payload: requestSizes[0])
@@ -152,10 +152,13 @@ extension InteropCases {
   /// Cancels the call once `moment` has come; it must end with CANCELLED.
   private func expectCancelled(
     after moment: AsyncStream<Void>,
+    _ signal: AsyncStream<Void>.Continuation,
     _ call: @escaping @Sendable () async throws -> Void
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
+        // A call that fails before the moment must not be waited for.
+        defer { signal.finish() }
         try await expectStatus(.cancelled) { try await call() }
       }
       for await _ in moment {}
