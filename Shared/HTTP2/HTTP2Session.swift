@@ -191,6 +191,11 @@ package final class HTTP2Session {
     _ = nghttp2_submit_rst_stream(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, errorCode)
   }
 
+  /// Whether the peer has ended its side of the stream, or the stream is gone.
+  package func peerHasEnded(_ stream: Int32) -> Bool {
+    nghttp2_session_get_stream_remote_close(raw, stream) != 0
+  }
+
   /// Lets the peer send `count` more bytes on the stream.
   package func consume(_ count: Int, on stream: Int32) {
     guard count > 0 else { return }

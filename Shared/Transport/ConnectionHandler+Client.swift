@@ -44,6 +44,13 @@ extension ConnectionHandler {
     }
     guard endStream else { return }
     if let status = Status(fields: headers) {
+      if status.code == .ok, stream.decoder.isInsideMessage {
+        close(
+          stream,
+          failure: RPCError(code: .internalError, message: "the answer ends inside a message")
+        )
+        return
+      }
       stream.deliver(.status(status, Metadata(fields: headers)))
       stream.endInbound(.success(()))
       stream.failOutbound(RPCError(code: .unavailable, message: "the server ended the call"))

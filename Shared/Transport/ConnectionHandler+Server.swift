@@ -20,6 +20,17 @@ extension ConnectionHandler {
     )
     stream.id = id
     streams[id] = stream
+    guard headers["te"] == "trailers" else {
+      stream.endInbound(.success(()))
+      sendFailure(
+        Status(
+          code: .invalidArgument,
+          message: "te must be 'trailers'; a proxy on the way may not let them through"
+        ),
+        on: stream
+      )
+      return
+    }
     if let encoding = headers["grpc-encoding"], encoding != "identity" {
       stream.endInbound(.success(()))
       sendFailure(

@@ -63,9 +63,7 @@ extension ConnectionHandler: HTTP2SessionDelegate {
   }
 
   func sentEnd(of id: Int32) {
-    guard let stream = streams[id], case .server = stream.side, stream.inboundEnd == nil else {
-      return
-    }
+    guard session.role == .server, !session.peerHasEnded(id) else { return }
     // The answer is complete and the client need not send the rest (RFC 9113 section 8.1).
     session.reset(id, errorCode: HTTP2ErrorCode.noError)
   }

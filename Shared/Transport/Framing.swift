@@ -18,20 +18,20 @@ struct MessageDecoder {
 
   /// The next whole message, or nil when more bytes are needed.
   ///
-  /// - Throws: `RPCError` `resourceExhausted` for one too long, `unimplemented` for a compressed
-  ///   one (none is announced), `internalError` for a wrong flag.
+  /// - Throws: `RPCError` `resourceExhausted` for one too long, `internalError` for a compressed one
+  ///   (no encoding but identity is agreed) and a wrong flag.
   mutating func next() throws(RPCError) -> TransportBytes? {
     guard
       let flag = buffer.getInteger(at: buffer.readerIndex, as: UInt8.self),
       let length = buffer.getInteger(at: buffer.readerIndex + 1, as: UInt32.self)
     else { return nil }
     guard flag == 0 else {
-      throw flag == 1
-        ? RPCError(
-          code: .unimplemented,
-          message: "compressed messages aren't supported; send identity"
-        )
-        : RPCError(code: .internalError, message: "a message starts with flag \(flag)")
+      throw RPCError(
+        code: .internalError,
+        message: flag == 1
+          ? "a message is flagged compressed and no encoding was agreed"
+          : "a message starts with flag \(flag)"
+      )
     }
     guard length <= maxMessageBytes else {
       throw RPCError(
