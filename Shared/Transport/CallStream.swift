@@ -53,6 +53,11 @@ final class CallStream {
     decoder = MessageDecoder(maxMessageBytes: maxMessageBytes)
   }
 
+  /// Of a client's call whose answer begins as a plain HTTP server's: its body holds no messages.
+  var httpFailure: RPCError? {
+    if case .client(let call) = side { call.httpFailure } else { nil }
+  }
+
   // MARK: - What the connection delivers
 
   func deliver(_ part: InboundPart) {

@@ -16,7 +16,7 @@ extension ConnectionHandler: HTTP2SessionDelegate {
   }
 
   func received(data: UnsafeRawBufferPointer, on id: Int32) {
-    guard let stream = streams[id], !stream.isClosed else {
+    guard let stream = streams[id], !stream.isClosed, stream.httpFailure == nil else {
       session.consume(data.count, on: id)
       return
     }
@@ -53,10 +53,10 @@ extension ConnectionHandler: HTTP2SessionDelegate {
       } else {
         stream.endInbound(.success(()))
       }
-    case .client(let call):
+    case .client:
       close(
         stream,
-        failure: call.httpFailure
+        failure: stream.httpFailure
           ?? RPCError(code: .unknown, message: "the server ended the call without a status")
       )
     }
@@ -86,7 +86,7 @@ extension ConnectionHandler: HTTP2SessionDelegate {
       stream.failOutbound(RPCError(code: .unavailable, message: "the call is over"))
       return
     }
-    close(stream, failure: RPCError(resetCode: errorCode))
+    close(stream, failure: stream.httpFailure ?? RPCError(resetCode: errorCode))
   }
 
   func drained(stream id: Int32) {

@@ -115,8 +115,9 @@ import Transport
   func `a caller that is cancelled gets CANCELLED`(method: String) async throws {
     try await withEcho { _, client, _ in
       let (moment, continuation) = AsyncStream.makeStream(of: Void.self)
-      try await withThrowingTaskGroup(of: Void.self) { group in
+      await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
+          defer { continuation.finish() }
           try await client.bidirectionalStreaming(
             request: StreamingClientRequest { writer in
               // Collect waits for the end of these, Hang answers the first.
@@ -136,7 +137,8 @@ import Transport
         }
         for await _ in moment {}
         group.cancelAll()
-        let error = await #expect(throws: RPCError.self) { try await group.next() }
+        let result = await group.nextResult()
+        let error = #expect(throws: RPCError.self) { try result?.get() }
         #expect(error?.code == .cancelled)
       }
     }
