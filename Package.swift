@@ -328,6 +328,14 @@ let testing: [Target] = [
     ]
   ),
   tests(
+    "InteropTests",
+    "Tests/Shared/InteropTests",
+    [
+      "Interop", "TestWire", "Transport", "Scenario", grpcCore, grpcProtobuf, protobuf, nioCore,
+      nioPosix, logging,
+    ]
+  ),
+  tests(
     "PostgresTests",
     "Tests/ControlPlane/PostgresTests",
     ["Postgres", "PostgresSupport", nioCore, nioPosix, logging]

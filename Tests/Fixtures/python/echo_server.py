@@ -8,7 +8,6 @@ it listens, and runs until it gets SIGTERM or SIGINT.
 
 import argparse
 import concurrent.futures
-import signal
 import sys
 import threading
 from typing import Any, Iterator
@@ -17,6 +16,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 import protos
+import stopping
 
 MESSAGES, STUBS = protos.echo()
 CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -99,8 +99,7 @@ def main() -> int:
     server.start()
     bound = address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stopping.on_signal(stop.set)
     print(f"ready {bound}", flush=True)
     stop.wait()
     server.stop(grace=2).wait()

@@ -8,7 +8,6 @@ runs until it gets SIGTERM or SIGINT.
 
 import argparse
 import concurrent.futures
-import signal
 import sys
 import threading
 from typing import Any, Iterator
@@ -16,6 +15,7 @@ from typing import Any, Iterator
 import grpc
 
 import protos
+import stopping
 
 MODULES = protos.interop()
 EMPTY = MODULES["empty"][0]
@@ -106,8 +106,7 @@ def main() -> int:
     port = server.add_insecure_port(address)
     server.start()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stopping.on_signal(stop.set)
     print(f"ready {address.rpartition(':')[0]}:{port}", flush=True)
     stop.wait()
     server.stop(grace=2).wait()

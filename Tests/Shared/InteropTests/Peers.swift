@@ -1,0 +1,64 @@
+import Foundation
+import Scenario
+
+/// Programs on the other side of a test: ours, and stock ones in Python.
+struct Peers {
+  private let layout: Layout
+  private let folder: URL
+
+  /// Runs `body`, then removes what the programs wrote.
+  static func use(_ body: (Peers) async throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "bindery-interop-\(UUID().uuidString.prefix(8))"
+    )
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { removeFolder(folder) }
+    try await body(Peers(layout: .ofThisBuild(), folder: folder))
+  }
+
+  private var python: String {
+    layout.repository.appending(path: ".bindery/python/bin/python").path
+  }
+
+  private func script(_ name: String) -> String {
+    layout.repository.appending(path: "Tests/Fixtures/python/\(name)").path
+  }
+
+  /// Starts a server on a free port, hands over its HOST:PORT, and ends it.
+  func serve(_ name: String, _ body: (String) async throws -> Void) async throws {
+    let isPython = name.hasSuffix(".py")
+    let server = try Program(
+      name,
+      path: isPython ? python : layout.program(name),
+      arguments: isPython ? [script(name)] : ["--port", "0"],
+      log: folder.appending(path: "\(name).log")
+    )
+    do {
+      try await server.waitUntilReady(within: .seconds(30))
+      let line = server.output.split(separator: "\n").first { $0.hasPrefix("ready ") } ?? ""
+      try await body(String(line.dropFirst("ready ".count)))
+      try require(server.isRunning, "\(name) died\n\(server.tail())")
+    } catch {
+      await server.stop()
+      throw error
+    }
+    try require(await server.stop(), "\(name) had to be killed")
+  }
+
+  /// Runs a client, or a script, to its end.
+  func run(_ name: String, _ arguments: [String]) async throws -> Completed {
+    let isPython = name.hasSuffix(".py")
+    return try await Completed.run(
+      name,
+      path: isPython ? python : layout.program(name),
+      arguments: isPython ? [script(name)] + arguments : arguments,
+      within: .seconds(90)
+    )
+  }
+
+  /// Runs our client against a server.
+  func runOurClient(at address: String, case name: String = "all") async throws -> Completed {
+    let port = address.split(separator: ":").last.map(String.init) ?? ""
+    return try await run("interop-client", ["--port", port, "--case", name])
+  }
+}
