@@ -42,7 +42,7 @@ struct Peers {
       await server.stop()
       throw error
     }
-    try require(await server.stop(), "\(name) had to be killed")
+    if let fault = await server.stop() { throw ScenarioFailure(fault) }
   }
 
   /// Runs a client, or a script, to its end.
