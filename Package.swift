@@ -78,6 +78,12 @@ let shared: [Target] = [
     pkgConfig: "libnghttp2",
     providers: [.apt(["libnghttp2-dev"])]
   ),
+  .systemLibrary(
+    name: "COpenSSL",
+    path: "Shared/COpenSSL",
+    pkgConfig: "openssl",
+    providers: [.apt(["libssl-dev"])]
+  ),
   .target(
     name: "CRE2",
     path: "Shared/CRE2",
@@ -101,11 +107,12 @@ let shared: [Target] = [
   room("WireMapping", "Shared/WireMapping", ["Domain", "Wire", protobuf]),
   room("JSONSchema", "Shared/JSONSchema", ["Domain", "Codecs", "Matching"]),
   room("HTTP2", "Shared/HTTP2", ["CNGHTTP2", nioCore, collections]),
+  room("TLS", "Shared/TLS", ["COpenSSL", nioCore, logging]),
   room(
     "Transport",
     "Shared/Transport",
     [
-      "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix,
+      "HTTP2", "TLS", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix,
       collections, logging,
     ]
   ),
@@ -290,6 +297,7 @@ let testing: [Target] = [
     "Tests/Support/Scenario",
     ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]
   ),
+  room("TLSSupport", "Tests/Support/TLSSupport", ["COpenSSL"]),
   program(
     "Fakes",
     "Tests/Support/Fakes",
@@ -318,13 +326,14 @@ let testing: [Target] = [
   tests("MatchingTests", "Tests/Shared/MatchingTests", ["Matching", "Domain"]),
   tests("JSONSchemaTests", "Tests/Shared/JSONSchemaTests", ["JSONSchema", "Domain", "Codecs"]),
   tests("ObservabilityTests", "Tests/Shared/ObservabilityTests", ["Observability"]),
+  tests("TLSTests", "Tests/Shared/TLSTests", ["TLS", "TLSSupport", nioCore, logging]),
   tests("HTTP2Tests", "Tests/Shared/HTTP2Tests", ["HTTP2", nioCore]),
   tests(
     "TransportTests",
     "Tests/Shared/TransportTests",
     [
-      "Transport", "HTTP2", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore,
-      nioPosix, logging,
+      "Transport", "HTTP2", "TLS", "TLSSupport", "Wire", "WireServices", grpcCore, grpcProtobuf,
+      protobuf, nioCore, nioPosix, logging,
     ]
   ),
   tests(

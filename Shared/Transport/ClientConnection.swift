@@ -16,6 +16,7 @@ final class ClientConnection: Sendable {
   let remotePeer: String
   let localPeer: String
   let events: AsyncStream<Event>
+  let security: ConnectionSecurity
   private let authority: String
   private let channel: any Channel
   private let handler: NIOLoopBound<ConnectionHandler>
@@ -24,11 +25,13 @@ final class ClientConnection: Sendable {
     channel: any Channel,
     handler: NIOLoopBound<ConnectionHandler>,
     events: AsyncStream<Event>,
+    security: ConnectionSecurity,
     authority: String
   ) {
     self.channel = channel
     self.handler = handler
     self.events = events
+    self.security = security
     self.authority = authority
     remotePeer = TransportAddress(channel.remoteAddress).peerName
     localPeer = TransportAddress(channel.localAddress).peerName
@@ -45,6 +48,7 @@ final class ClientConnection: Sendable {
   ) async throws -> ClientConnection {
     let (events, continuation) = AsyncStream.makeStream(of: Event.self)
     let loop = group.next()
+    let security = ConnectionSecurity()
     let handler = try await loop.submit {
       let handler = try ConnectionHandler(
         role: .client,
@@ -53,6 +57,7 @@ final class ClientConnection: Sendable {
         keepalive: configuration.keepalive,
         logger: logger
       )
+      if configuration.tls != nil { handler.scheme = "https" }
       handler.onUsable = { continuation.yield($0 ? .usable : .unusable) }
       handler.onInactive = {
         continuation.yield(.closed)
@@ -65,6 +70,12 @@ final class ClientConnection: Sendable {
       .channelOption(.writeBufferWaterMark, value: .init(low: 64 * 1024, high: 256 * 1024))
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
+          try security.guardClient(
+            channel,
+            to: address,
+            configuration: configuration,
+            logger: logger
+          )
           try channel.pipeline.syncOperations.addHandler(handler.value)
         }
       }
@@ -72,17 +83,18 @@ final class ClientConnection: Sendable {
     let authority: String
     switch address {
     case .tcp(let host, let port):
-      authority = address.description
+      authority = configuration.tlsServerName ?? address.description
       channel = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
         .connect(host: host, port: port).get()
     case .unix(let path):
-      authority = "localhost"
+      authority = configuration.tlsServerName ?? "localhost"
       channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
     }
     return ClientConnection(
       channel: channel,
       handler: handler,
       events: events,
+      security: security,
       authority: authority
     )
   }

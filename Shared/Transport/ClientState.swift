@@ -105,7 +105,7 @@ final class ClientState: Sendable {
       state.followed = nil
     }
     if !wasUsable {
-      failed(RPCError(code: .unavailable, message: "the server closed the connection at once"))
+      failed(RPCError(code: .unavailable, message: connection.security.failure))
     }
     return wasUsable
   }

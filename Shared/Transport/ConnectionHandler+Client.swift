@@ -12,7 +12,7 @@ extension ConnectionHandler {
       throw RPCError(code: .unavailable, message: "the connection was lost")
     }
     var headers = [
-      HeaderField(":method", "POST"), HeaderField(":scheme", "http"),
+      HeaderField(":method", "POST"), HeaderField(":scheme", scheme),
       HeaderField(":path", call.path), HeaderField(":authority", call.authority),
       HeaderField("te", "trailers"), HeaderField("content-type", "application/grpc"),
       HeaderField("grpc-accept-encoding", "identity"),

@@ -14,6 +14,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   let session: HTTP2Session
   let maxMessageBytes: Int
   let logger: Logger
+  /// Of a client's requests: "https" over TLS.
+  var scheme = "http"
   private let keepalive: TimeAmount
   /// A server's new call: its path, and the stream. Nil on a client.
   var onCall: ((CallStream, String) -> Void)?

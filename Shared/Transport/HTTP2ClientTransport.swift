@@ -4,7 +4,7 @@ package import Logging
 package import NIOCore
 internal import Synchronization
 
-/// gRPC over HTTP/2 without TLS, to the first of several endpoints that answers.
+/// gRPC over HTTP/2, with TLS or without, to the first of several endpoints that answers.
 ///
 /// `connect` keeps one connection open: when it is lost, the next endpoint is tried, with waits
 /// between rounds. Calls wait while a connection is made; once an attempt failed, only those that

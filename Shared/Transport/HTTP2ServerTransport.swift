@@ -19,7 +19,8 @@ package struct ListenFailure: Error, Hashable, Sendable, CustomStringConvertible
   }
 }
 
-/// gRPC over HTTP/2 without TLS ("prior knowledge", RFC 9113 section 3.3), on TCP or a unix socket.
+/// gRPC over HTTP/2, with TLS or without ("prior knowledge", RFC 9113 section 3.3), on TCP or a unix
+/// socket.
 package final class HTTP2ServerTransport: ServerTransport {
   package typealias Bytes = TransportBytes
   package typealias Inbound = RPCAsyncSequence<RPCRequestPart<Bytes>, any Error>
@@ -165,6 +166,11 @@ package final class HTTP2ServerTransport: ServerTransport {
             logger: logger
           )
           let connection = ServerConnection(handler, channel: channel)
+          try connection.security.guardServer(
+            channel,
+            configuration: configuration,
+            logger: logger
+          )
           try channel.pipeline.syncOperations.addHandler(handler)
           if case .terminated = accepted.yield(connection) { channel.close(promise: nil) }
         }

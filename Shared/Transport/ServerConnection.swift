@@ -11,6 +11,7 @@ final class ServerConnection: Sendable {
     let descriptor: MethodDescriptor
   }
 
+  let security = ConnectionSecurity()
   private let handler: NIOLoopBound<ConnectionHandler>
   private let channel: any Channel
   private let calls: AsyncStream<Call>
@@ -50,15 +51,14 @@ final class ServerConnection: Sendable {
           )
           await withServerContextRPCCancellationHandle { cancellation in
             call.handle.attach(cancellation)
-            await serve(
-              stream,
-              ServerContext(
-                descriptor: call.descriptor,
-                remotePeer: remote,
-                localPeer: local,
-                cancellation: cancellation
-              )
+            var context = ServerContext(
+              descriptor: call.descriptor,
+              remotePeer: remote,
+              localPeer: local,
+              cancellation: cancellation
             )
+            context.transportSpecific = self.security.peer
+            await serve(stream, context)
           }
         }
       }

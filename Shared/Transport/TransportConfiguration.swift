@@ -1,4 +1,5 @@
 package import HTTP2
+package import TLS
 
 /// Limits and times of a server transport.
 package struct ServerTransportConfiguration: Sendable {
@@ -9,6 +10,10 @@ package struct ServerTransportConfiguration: Sendable {
   package var keepalive: Duration = .seconds(20)
   /// A graceful shutdown gives running calls this long, then cancels them.
   package var drain: Duration = .seconds(10)
+  /// Certificates of the server; without it, connections are plaintext.
+  package var tls: ReloadingTLSContext?
+  /// Time for a TLS handshake, however slowly its bytes come.
+  package var handshakeTimeout: Duration = .seconds(10)
 
   package init() {}
 }
@@ -22,6 +27,11 @@ package struct ClientTransportConfiguration: Sendable {
   /// Time for one attempt to connect.
   package var connectTimeout: Duration = .seconds(5)
   package var backoff = Backoff()
+  /// Whom the client trusts and who it is; without it, connections are plaintext.
+  package var tls: ReloadingTLSContext?
+  /// The name that the server's certificate has to have, when it is not the host connected to.
+  package var tlsServerName: String?
+  package var handshakeTimeout: Duration = .seconds(10)
 
   package init() {}
 }

@@ -1,5 +1,7 @@
 import GRPCCore
 import Synchronization
+import TLS
+import Transport
 
 /// Messages as plain bytes.
 struct RawSerializer: MessageSerializer {
@@ -18,6 +20,8 @@ final class EchoService: RegistrableRPCService {
   /// Calls of Hang that were cancelled, and messages that Flood wrote.
   let cancelled = Mutex(0)
   let flooded = Mutex(0)
+  /// Who called.
+  let callers = Mutex<[PeerIdentity?]>([])
 
   static func method(_ name: String) -> MethodDescriptor {
     MethodDescriptor(fullyQualifiedService: Self.name, method: name)
@@ -95,7 +99,10 @@ final class EchoService: RegistrableRPCService {
       forMethod: Self.method(name),
       deserializer: RawDeserializer(),
       serializer: RawSerializer()
-    ) { request, _ in try await handler(request) }
+    ) { [self] request, context in
+      callers.withLock { $0.append(context.peerIdentity) }
+      return try await handler(request)
+    }
   }
 
   private static func echoed(_ metadata: Metadata, _ prefix: String) -> Metadata {

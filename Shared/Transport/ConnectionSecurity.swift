@@ -1,0 +1,118 @@
+package import GRPCCore
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+package import TLS
+
+/// What a service may know of its connection's security (`ServerContext.transportSpecific`).
+package struct ConnectionPeer: ServerContext.TransportSpecific, Hashable {
+  package let identity: PeerIdentity
+
+  package init(identity: PeerIdentity) {
+    self.identity = identity
+  }
+}
+
+extension ServerContext {
+  /// Who the client is, by a certificate that was verified; nil without TLS or without a certificate.
+  package var peerIdentity: PeerIdentity? { (transportSpecific as? ConnectionPeer)?.identity }
+}
+
+/// TLS or its absence on one connection, and what came of it; between its loop and its calls' tasks.
+final class ConnectionSecurity: Sendable {
+  private struct State {
+    var peer: ConnectionPeer?
+    var failure: String?
+    var hasTLS = false
+  }
+
+  private let state = Mutex(State())
+
+  /// Set before the first call of the connection.
+  var peer: ConnectionPeer? { state.withLock { $0.peer } }
+  /// Why a client's connection came to nothing. Servers that meet the wrong kind of client mostly just
+  /// close, so that is worth a guess.
+  var failure: String {
+    let (failure, hasTLS) = state.withLock { ($0.failure, $0.hasTLS) }
+    return failure ?? "the server closed the connection at once"
+      + (hasTLS ? "" : "; if it expects TLS, name its trust roots (tls-ca)")
+  }
+
+  /// Puts the handler of a server's connection in. Only on the channel's loop, before the connection
+  /// handler is added.
+  func guardServer(
+    _ channel: any Channel,
+    configuration: ServerTransportConfiguration,
+    logger: Logger
+  ) throws {
+    var logger = logger
+    logger[metadataKey: "peer"] = "\(TransportAddress(channel.remoteAddress).peerName)"
+    guard let tls = configuration.tls else {
+      let handler = PlaintextGuard(logger: logger, onTLS: {})
+      try channel.pipeline.syncOperations.addHandler(handler)
+      return
+    }
+    let handler = TLSHandler(
+      session: try TLSSession(context: tls.current),
+      handshakeTimeout: configuration.handshakeTimeout,
+      logger: logger,
+      onEstablished: { identity in
+        self.state.withLock { $0.peer = identity.map(ConnectionPeer.init) }
+      },
+      onFailure: { _ in }
+    )
+    try channel.pipeline.syncOperations.addHandler(handler)
+  }
+
+  /// The same for a client's.
+  func guardClient(
+    _ channel: any Channel,
+    to address: TransportAddress,
+    configuration: ClientTransportConfiguration,
+    logger: Logger
+  ) throws {
+    guard let tls = configuration.tls else {
+      let handler = PlaintextGuard(logger: logger) {
+        self.fail("the server speaks TLS and this client does not; name its trust roots (tls-ca)")
+      }
+      try channel.pipeline.syncOperations.addHandler(handler)
+      return
+    }
+    state.withLock { $0.hasTLS = true }
+    let handler = TLSHandler(
+      session: try TLSSession(
+        context: tls.current,
+        serverName: configuration.tlsServerName ?? address.serverName
+      ),
+      handshakeTimeout: configuration.handshakeTimeout,
+      logger: logger,
+      onEstablished: { _ in },
+      onFailure: { failure in
+        let reason =
+          switch failure.code {
+          case .plaintextPeer:
+            "the server does not speak TLS and this client does; connect to its TLS port, or leave tls-ca away"
+          case .cutOff:
+            "the server closed the connection during the TLS handshake; check that it is a TLS port"
+          default: failure.description
+          }
+        self.fail(reason)
+      }
+    )
+    try channel.pipeline.syncOperations.addHandler(handler)
+  }
+
+  private func fail(_ reason: String) {
+    state.withLock { $0.failure = $0.failure ?? reason }
+  }
+}
+
+extension TransportAddress {
+  /// The name that a server's certificate is expected to have.
+  var serverName: String {
+    switch self {
+    case .tcp(let host, _): host
+    case .unix: "localhost"
+    }
+  }
+}
