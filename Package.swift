@@ -113,7 +113,7 @@ let shared: [Target] = [
     "Shared/Transport",
     [
       "HTTP2", "TLS", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix,
-      collections, logging,
+      collections, unixSignals, logging,
     ]
   ),
   room("Observability", "Shared/Observability", ["Domain", configuration, yams, logging]),
@@ -170,7 +170,8 @@ let controlPlane: [Target] = [
     [
       "API", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger",
       "Conversations",
-      "Domain", "Codecs", "Transport", "Observability", grpcCore, nioCore, nioPosix, hummingbird,
+      "Domain", "Codecs", "Transport", "TLS", "Observability", grpcCore, nioCore, nioPosix,
+      hummingbird,
       lifecycle, unixSignals,
       configuration, arguments, logging,
     ]
@@ -179,7 +180,7 @@ let controlPlane: [Target] = [
     "CLI",
     "ControlPlane/CLI",
     [
-      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "Transport", "Observability",
+      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "Transport", "TLS", "Observability",
       grpcCore, protobuf, nioCore, nioPosix,
       httpClient, arguments, logging,
     ]
@@ -243,7 +244,7 @@ let dataPlane: [Target] = [
     "DataPlane/Node",
     [
       "Channels", "Turn", "Subscription", "Models", "Tools", "Secrets", "Guardrails", "Spool",
-      "Domain", "Codecs", "Transport",
+      "Domain", "Codecs", "Transport", "TLS",
       "Wire", "WireServices", "Observability", grpcCore, nioCore, nioPosix, hummingbird, httpClient,
       lifecycle, unixSignals,
       configuration, arguments, logging,

@@ -4,6 +4,7 @@ internal import GRPCCore
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import TLS
 internal import Transport
 internal import WireServices
 
@@ -17,6 +18,36 @@ struct ConnectionOptions: ParsableArguments {
     )
   )
   var control: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Issuers of the control plane's certificate. Environment: BINDERY_TLS_CA. With any of the --tls flags the control plane is reached over TLS.",
+      valueName: "file"
+    )
+  )
+  var tlsCa: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Your certificate. Environment: BINDERY_TLS_CERT.", valueName: "file")
+  )
+  var tlsCert: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Its private key. Environment: BINDERY_TLS_KEY.", valueName: "file")
+  )
+  var tlsKey: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Name in the control plane's certificate. Environment: BINDERY_TLS_SERVER_NAME.",
+      valueName: "name"
+    )
+  )
+  var tlsServerName: String?
 
   @Option(name: [.customShort("o"), .long], help: "How to show the answer: table or json.")
   var output: OutputFormat = .table
@@ -54,10 +85,12 @@ struct ConnectionOptions: ParsableArguments {
         "'\(address)' is not an address; write HOST:PORT, [IPv6]:PORT or unix:/path."
       )
     }
+    let logger = Logger(label: "bindery", factory: { _ in SwiftLogNoOpLogHandler() })
     let transport = HTTP2ClientTransport(
       endpoints: [endpoint],
+      configuration: try transportConfiguration(logger),
       group: MultiThreadedEventLoopGroup.singleton,
-      logger: Logger(label: "bindery", factory: { _ in SwiftLogNoOpLogHandler() })
+      logger: logger
     )
     do {
       return try await withGRPCClient(transport: transport) { client in
@@ -66,6 +99,26 @@ struct ConnectionOptions: ParsableArguments {
     } catch let error as RPCError {
       throw report(error)
     }
+  }
+
+  private func transportConfiguration(_ logger: Logger) throws -> ClientTransportConfiguration {
+    let environment = ProcessInfo.processInfo.environment
+    let values = [
+      "tls-ca": tlsCa ?? environment["BINDERY_TLS_CA"],
+      "tls-cert": tlsCert ?? environment["BINDERY_TLS_CERT"],
+      "tls-key": tlsKey ?? environment["BINDERY_TLS_KEY"],
+      "tls-server-name": tlsServerName ?? environment["BINDERY_TLS_SERVER_NAME"],
+    ].compactMapValues(\.self)
+    var configuration = ClientTransportConfiguration()
+    configuration.tlsServerName = values["tls-server-name"]
+    do {
+      configuration.tls = try TLSSettings.client(logger: logger) { values[$0] }
+    } catch {
+      Terminal.error("TLS can't be used: \(error)")
+      throw ExitStatus.invalidConfiguration
+    }
+    for warning in configuration.tls?.current.warnings ?? [] { Terminal.error(warning) }
+    return configuration
   }
 
   private func report(_ error: RPCError) -> ExitCode {

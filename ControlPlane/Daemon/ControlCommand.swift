@@ -12,6 +12,9 @@ struct ControlCommand: AsyncParsableCommand {
       Every flag can also be a variable (--data-dir is BINDERY_DATA_DIR) or a key of the --config file \
       (data-dir: …). Flags stand over variables, variables over the file.
 
+      With --tls-cert and --tls-key gRPC is served over TLS 1.2 or 1.3; with --tls-client-ca clients have \
+      to show a certificate. The files are read again when they change and on SIGHUP.
+
       Without --database-url it runs a PostgreSQL of its own below --data-dir. With one it uses that \
       database (PostgreSQL 15 or newer with pgvector 0.5 or newer), migrates it with \
       --database-migration-url, and serves as the unprivileged role of --database-url.
@@ -19,13 +22,28 @@ struct ControlCommand: AsyncParsableCommand {
       Until access control exists it serves on loopback and unix sockets only.
 
       Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken or database unreachable; \
-      70 a fault; 78 database too old, without pgvector, or refusing the login, or data folder in use.
+      70 a fault; 78 database too old, without pgvector, or refusing the login, or data folder in use, \
+      or certificates that can't be used.
       """,
     version: "bindery-control 0.1.0"
   )
 
   @Option(help: "Address for gRPC: HOST:PORT or unix:/path (default 127.0.0.1:7400).")
   var grpc: String?
+
+  @Option(help: "PEM file with the certificate for gRPC, followed by its intermediates.")
+  var tlsCert: String?
+
+  @Option(help: "PEM file with the certificate's private key, not encrypted.")
+  var tlsKey: String?
+
+  @Option(help: "PEM file with the issuers of clients' certificates.")
+  var tlsClientCa: String?
+
+  @Option(
+    help: "Client certificates: required or optional (default required with --tls-client-ca)."
+  )
+  var tlsClient: String?
 
   @Option(help: "Address for liveness, readiness and metrics (default 127.0.0.1:7401).")
   var http: String?
@@ -74,7 +92,9 @@ struct ControlCommand: AsyncParsableCommand {
 
   private var flags: [String: [String]] {
     let single: [(String, String?)] = [
-      ("grpc", grpc), ("http", http), ("data-dir", dataDir), ("database-url", databaseUrl),
+      ("grpc", grpc), ("tls-cert", tlsCert), ("tls-key", tlsKey), ("tls-client-ca", tlsClientCa),
+      ("tls-client", tlsClient), ("http", http), ("data-dir", dataDir),
+      ("database-url", databaseUrl),
       ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),
       ("database-connections", databaseConnections), ("lease-ms", leaseMs),
       ("log-level", logLevel),

@@ -15,6 +15,7 @@ internal import Publishing
 internal import ServiceLifecycle
 internal import Store
 internal import Switches
+internal import TLS
 internal import Transport
 internal import UnixSignals
 internal import Wire
@@ -30,15 +31,24 @@ struct ControlDaemon {
 
   /// - Throws: `ProgramFailure`.
   func run() async throws {
+    let tls = try loadCertificates()
     try makeDataDirectory()
     let database = try await Database.open(settings, logger: logger)
     do {
-      try await serve(database)
+      try await serve(database, tls)
     } catch {
       await database.close()
       throw failure(error)
     }
     await database.close()
+  }
+
+  private func loadCertificates() throws -> ReloadingTLSContext? {
+    do {
+      return try TLSSettings.server(logger: logger) { settings.tls[$0] }
+    } catch {
+      throw ProgramFailure(.unusable, "TLS can't be served: \(error)")
+    }
   }
 
   private func makeDataDirectory() throws {
@@ -55,7 +65,7 @@ struct ControlDaemon {
     }
   }
 
-  private func serve(_ database: Database) async throws {
+  private func serve(_ database: Database, _ tls: ReloadingTLSContext?) async throws {
     let store = database.store
     let hub = ChangelogHub()
     var options = NodeRegistry.Options()
@@ -69,7 +79,14 @@ struct ControlDaemon {
     let distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
     let health = HealthService()
     let group = MultiThreadedEventLoopGroup.singleton
-    let transport = HTTP2ServerTransport(address: settings.grpc, group: group, logger: logger)
+    var configuration = ServerTransportConfiguration()
+    configuration.tls = tls
+    let transport = HTTP2ServerTransport(
+      address: settings.grpc,
+      configuration: configuration,
+      group: group,
+      logger: logger
+    )
     var router = RPCRouter<HTTP2ServerTransport>()
     let services: [any RegistrableRPCService] = [
       AdminAPI(
@@ -110,6 +127,7 @@ struct ControlDaemon {
       UntilShutdown { try await store.runWakeups() },
       UntilShutdown { await tail.run() },
       UntilShutdown { try await claims.run() },
+      UntilShutdown { await tls?.follow() },
       grpc,
       operatorHTTP,
       UntilShutdown { try await ready.announce(host: settings.http.host) },

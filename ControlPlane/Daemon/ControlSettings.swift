@@ -11,6 +11,8 @@ struct ControlSettings {
   }
 
   let grpc: TransportAddress
+  /// Values of `TLSSettings.server` that are set.
+  let tls: [String: String]
   let http: (host: String, port: Int)
   let dataDirectory: String
   let database: Database
@@ -20,15 +22,17 @@ struct ControlSettings {
   let lease: Duration
   let logLevel: String
 
-  private static let known = [
-    "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
-    "database-connections", "tool-allow", "lease-ms", "log-level",
-  ]
+  private static let known =
+    [
+      "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
+      "database-connections", "tool-allow", "lease-ms", "log-level",
+    ] + TLSSettings.server
 
   /// - Throws: `ProgramFailure` with status `usage`.
   init(flags: [String: [String]], file: String?) throws {
     let settings = try Settings(flags: flags, file: file, known: Self.known)
     grpc = try Self.localAddress(settings.string("grpc") ?? "127.0.0.1:7400", setting: "grpc")
+    tls = TLSSettings.server.reduce(into: [:]) { $0[$1] = settings.string($1) }
     guard
       case .tcp(let host, let port) = try Self.localAddress(
         settings.string("http") ?? "127.0.0.1:7401",

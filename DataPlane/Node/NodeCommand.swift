@@ -15,10 +15,13 @@ struct NodeCommand: AsyncParsableCommand {
       It serves from its own copy of the configuration, also while no control plane can be reached. \
       Secrets are read from <secrets-dir>/<tenant>/<name>, else from the environment.
 
+      With any of the --tls flags the control plane is reached over TLS. The files are read again when \
+      they change and on SIGHUP.
+
       Until access control exists it serves on loopback only.
 
       Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken; 70 a fault; 78 the data \
-      folder can't be used, or another node uses it.
+      folder can't be used, or another node uses it, or the certificates can't be used.
       """,
     version: "bindery-node \(NodeDaemon.version)"
   )
@@ -31,6 +34,20 @@ struct NodeCommand: AsyncParsableCommand {
 
   @Option(help: "Address of a control plane or relay; repeatable (default 127.0.0.1:7400).")
   var control: [String] = []
+
+  @Option(
+    help: "PEM file with the issuers of the control plane's certificate (default: the system's)."
+  )
+  var tlsCa: String?
+
+  @Option(help: "PEM file with this node's certificate for the control plane.")
+  var tlsCert: String?
+
+  @Option(help: "PEM file with that certificate's private key, not encrypted.")
+  var tlsKey: String?
+
+  @Option(help: "Name in the control plane's certificate, when it is not the host connected to.")
+  var tlsServerName: String?
 
   @Option(help: "Address for webhooks, web chat, liveness and metrics (default 127.0.0.1:7410).")
   var http: String?
@@ -95,7 +112,9 @@ struct NodeCommand: AsyncParsableCommand {
 
   private var flags: [String: [String]] {
     let single: [(String, String?)] = [
-      ("node-id", nodeId), ("region", region), ("http", http), ("data-dir", dataDir),
+      ("node-id", nodeId), ("region", region), ("tls-ca", tlsCa), ("tls-cert", tlsCert),
+      ("tls-key", tlsKey), ("tls-server-name", tlsServerName), ("http", http),
+      ("data-dir", dataDir),
       ("secrets-dir", secretsDir), ("whatsapp-base-url", whatsappBaseUrl),
       ("anthropic-base-url", anthropicBaseUrl), ("quiet-ms", quietMs), ("latest-ms", latestMs),
       ("visitor-messages-per-minute", visitorMessagesPerMinute),

@@ -12,6 +12,7 @@ internal import Secrets
 internal import ServiceLifecycle
 internal import Spool
 internal import Subscription
+internal import TLS
 internal import Transport
 internal import Turn
 internal import UnixSignals
@@ -32,6 +33,7 @@ struct NodeDaemon {
 
   /// - Throws: `ProgramFailure`.
   func run() async throws {
+    let tls = try loadCertificates()
     let disk = try await NodeDisk.open(settings.dataDirectory, logger: logger)
     let client = HTTPClient(configuration: WhatsAppSender.clientConfiguration)
     let secrets = NodeSecrets(
@@ -47,7 +49,7 @@ struct NodeDaemon {
     let rooms = NodeRooms.open(settings, secrets: secrets, client: client, logger: logger)
     var failure: (any Error)?
     do {
-      try await serve(disk, client, secrets, rooms)
+      try await serve(disk, client, secrets, rooms, tls)
     } catch {
       failure = error
     }
@@ -61,15 +63,28 @@ struct NodeDaemon {
     if let failure { throw Self.failure(failure, http: settings.http) }
   }
 
+  private func loadCertificates() throws -> ReloadingTLSContext? {
+    do {
+      return try TLSSettings.client(logger: logger) { settings.tls[$0] }
+    } catch {
+      throw ProgramFailure(.unusable, "TLS can't be used: \(error)")
+    }
+  }
+
   private func serve(
     _ disk: NodeDisk,
     _ client: HTTPClient,
     _ secrets: NodeSecrets,
-    _ rooms: NodeRooms
+    _ rooms: NodeRooms,
+    _ tls: ReloadingTLSContext?
   ) async throws {
+    var transport = ClientTransportConfiguration()
+    transport.tls = tls
+    transport.tlsServerName = settings.tls["tls-server-name"]
     let control = GRPCClient(
       transport: HTTP2ClientTransport(
         endpoints: settings.control,
+        configuration: transport,
         group: MultiThreadedEventLoopGroup.singleton,
         logger: logger
       )
@@ -132,6 +147,7 @@ struct NodeDaemon {
       },
       UntilShutdown { await subscription.run() },
       UntilShutdown { await uplink.run() },
+      UntilShutdown { await tls?.follow() },
       ScheduledTurns(scheduler: edge.scheduler),
       UntilDrained {
         await edge.notices.run()

@@ -9,6 +9,8 @@ struct NodeSettings {
   let region: String
   /// Control planes or relays, tried in this order.
   let control: [TransportAddress]
+  /// Values of `TLSSettings.client` that are set.
+  let tls: [String: String]
   let http: (host: String, port: Int)
   let dataDirectory: String
   let secretsDirectory: String
@@ -25,11 +27,12 @@ struct NodeSettings {
   let mode: NodeIdentity.Mode
   let logLevel: String
 
-  static let known = [
-    "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
-    "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
-    "model-first-token-ms", "model-stall-ms", "mode", "log-level",
-  ]
+  static let known =
+    [
+      "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
+      "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
+      "model-first-token-ms", "model-stall-ms", "mode", "log-level",
+    ] + TLSSettings.client
 
   /// - Throws: `ProgramFailure` with status `usage`.
   init(flags: [String: [String]], file: String?) throws {
@@ -39,6 +42,7 @@ struct NodeSettings {
     let endpoints = Self.entries(settings.list("control"))
     control = try (endpoints.isEmpty ? ["127.0.0.1:7400"] : endpoints)
       .map { try Self.address($0, setting: "control") }
+    tls = TLSSettings.client.reduce(into: [:]) { $0[$1] = settings.string($1) }
     http = try Self.localHTTP(settings.string("http") ?? "127.0.0.1:7410")
     dataDirectory = settings.string("data-dir") ?? ".bindery/node"
     secretsDirectory = settings.string("secrets-dir") ?? ".bindery/secrets"

@@ -39,7 +39,7 @@ package struct CredentialFailure: Error, Hashable, Sendable, CustomStringConvert
   package let file: String
   private let advice: String
 
-  init(_ code: Code, _ file: String, _ advice: String) {
+  package init(_ code: Code, _ file: String, _ advice: String) {
     self.code = code
     self.file = file
     self.advice = advice
