@@ -191,23 +191,6 @@ import Transport
 
   // MARK: - Bad peers
 
-  /// Connects, sends `bytes`, and waits until the server closes.
-  private func send(_ bytes: [UInt8], to address: TransportAddress) async throws -> [UInt8] {
-    guard case .tcp(let host, let port) = address else { return [] }
-    let (received, continuation) = AsyncStream.makeStream(of: [UInt8].self)
-    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(Collector(continuation))
-        }
-      }
-      .connect(host: host, port: port).get()
-    if !bytes.isEmpty { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
-    var all: [UInt8] = []
-    for await part in received { all += part }
-    return all
-  }
-
   @Test func `plaintext to a TLS port is answered by an alert and closed`() async throws {
     try await withEchoServer(configuration: server()) { _, address, _ in
       let answer = try await send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8), to: address)
@@ -228,8 +211,8 @@ import Transport
   }
 
   @Test func `a hundred connections cut at any byte leave nothing behind`() async throws {
-    try await withEchoServer(configuration: server()) { [authority] _, address, _ in
-      let context = try authority.client()
+    try await withEchoServer(configuration: server()) { [root = authority.rootFile] _, address, _ in
+      let context = try TLSContext(role: .client, credentials: TLSCredentials(trustRoots: root))
       for round in 0 ..< 100 {
         // Each has another length of a real handshake's first bytes, then is cut.
         let session = try TLSSession(context: context, serverName: "localhost")
@@ -251,6 +234,23 @@ import Transport
   }
 }
 
+/// Connects, sends `bytes`, and waits until the server closes.
+private func send(_ bytes: [UInt8], to address: TransportAddress) async throws -> [UInt8] {
+  guard case .tcp(let host, let port) = address else { return [] }
+  let (received, continuation) = AsyncStream.makeStream(of: [UInt8].self)
+  let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    .channelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHandler(Collector(continuation))
+      }
+    }
+    .connect(host: host, port: port).get()
+  if !bytes.isEmpty { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
+  var all: [UInt8] = []
+  for await part in received { all += part }
+  return all
+}
+
 /// Passes on what arrives until the channel is closed.
 private final class Collector: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
@@ -268,11 +268,5 @@ private final class Collector: ChannelInboundHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     context.close(promise: nil)
-  }
-}
-
-extension TestAuthority {
-  fileprivate func client() throws -> TLSContext {
-    try TLSContext(role: .client, credentials: TLSCredentials(trustRoots: rootFile))
   }
 }
