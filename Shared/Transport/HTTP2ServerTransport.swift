@@ -116,6 +116,8 @@ package final class HTTP2ServerTransport: ServerTransport {
     } onCancel: {
       stop { $0.closeNow() }
     }
+    // Until then the address is taken; who restarts at once would meet it.
+    try await channel.closeFuture.get()
   }
 
   private func forget(_ connection: ServerConnection) {
