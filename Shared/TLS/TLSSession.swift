@@ -125,7 +125,8 @@ package final class TLSSession {
 
   /// Encrypts all of `plaintext`, in records of 16 KiB and a last one.
   ///
-  /// - Throws: `TLSFailure`; only an established session that is not closed takes plaintext.
+  /// - Throws: `TLSFailure`; only an established session takes plaintext, until we close it; the
+  ///   peer's end does not end ours (RFC 8446 section 6.1).
   package func send(_ plaintext: ByteBuffer) throws(TLSFailure) {
     let result = plaintext.withUnsafeReadableBytes { bytes in
       Result { () throws(TLSFailure) in try encrypt(bytes) }
@@ -134,7 +135,7 @@ package final class TLSSession {
   }
 
   private func encrypt(_ plaintext: UnsafeRawBufferPointer) throws(TLSFailure) {
-    guard state == .established, !isClosed else {
+    guard state == .established || state == .endedByPeer, !isClosed else {
       throw TLSFailure(.cutOff, "the session takes nothing to send")
     }
     guard !plaintext.isEmpty else { return }
