@@ -24,7 +24,11 @@ enum Sockets {
         Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    guard done == 0 else { throw BenchFailure.system("connect to 127.0.0.1:\(port)") }
+    guard done == 0 else {
+      let failure = BenchFailure.system("connect to 127.0.0.1:\(port)")
+      close(descriptor)
+      throw failure
+    }
     try prepare(descriptor)
     return descriptor
   }
@@ -44,6 +48,13 @@ enum Sockets {
       throw BenchFailure.system("listen on 127.0.0.1:\(port)")
     }
     return descriptor
+  }
+
+  /// Whether somebody takes connections there.
+  static func isListening(port: Int) -> Bool {
+    guard let descriptor = try? connect(port: port) else { return false }
+    close(descriptor)
+    return true
   }
 
   static func prepare(_ descriptor: Int32) throws {

@@ -75,6 +75,29 @@ struct EtcdPeer: PushPeer {
   func waitUntilAcknowledged() async throws -> Bool { false }
 }
 
+/// A server of `bindery.bench.Echo`: only its transport.
+final class EchoPeer: PushPeer {
+  let name: String
+  let kind = WatchLoad.Peer.echo
+  let port: Int
+  let messageBytes: Int
+  private let connection: LightConnection
+
+  init(_ peer: TransportPeer, messageBytes: Int) throws {
+    name = peer.title
+    port = peer.port
+    self.messageBytes = messageBytes
+    connection = try LightConnection(port: peer.port)
+  }
+
+  func publish(round: Int) async throws {
+    let payload = Array(payloadText(bytes: messageBytes, round: round).utf8)
+    _ = try connection.unary("/bindery.bench.Echo/Publish", payload)
+  }
+
+  func waitUntilAcknowledged() async throws -> Bool { false }
+}
+
 /// The real daemon on the real database: a team's SOP is edited, compiled, stored and pushed.
 final class BinderyPeer: PushPeer {
   let name = "bindery-control"

@@ -13,6 +13,7 @@ struct WatchLoad: ParsableCommand {
   enum Peer: String, ExpressibleByArgument, CaseIterable {
     case bindery
     case etcd
+    case echo
     case floor
   }
 
@@ -38,10 +39,13 @@ struct WatchLoad: ParsableCommand {
     case .floor: try watchFloor(poller, rounds, scratch)
     case .etcd:
       try watch(poller, rounds, scratch, path: "/etcdserverpb.Watch/Watch") { call, _ in
-        call.onMessage = { [bytes] message in
-          if message.readableBytes >= bytes { rounds.received() } else { rounds.came() }
-        }
+        call.onMessage = { take($0, rounds) }
         try call.send(EtcdMessages.watch(EtcdMessages.key))
+      }
+    case .echo:
+      try watch(poller, rounds, scratch, path: "/bindery.bench.Echo/Watch") { call, _ in
+        call.onMessage = { take($0, rounds) }
+        try call.send([])
       }
     case .bindery:
       try watch(poller, rounds, scratch, path: "/bindery.v1.Distribution/Watch") { call, index in
@@ -49,6 +53,11 @@ struct WatchLoad: ParsableCommand {
         try call.send(Self.hello(index))
       }
     }
+  }
+
+  /// A short first message says that the watch stands.
+  private func take(_ message: ByteBuffer, _ rounds: Rounds) {
+    if message.readableBytes >= bytes { rounds.received() } else { rounds.came() }
   }
 
   private func watch(

@@ -1,0 +1,126 @@
+internal import Foundation
+internal import HTTP2
+internal import NIOCore
+internal import Scenario
+
+/// Resident memory of a server for N idle watchers, each on a connection of its own.
+struct IdleMemory {
+  let place: BenchPlace
+  let folder: URL
+  let servers: [TransportPeer]
+
+  /// A fresh server for every number of `counts`.
+  func run(_ counts: [Int]) async throws -> String {
+    var table = TextTable(["memory for idle watchers"] + counts.map { "KiB each of \($0)" })
+    let etcd = try await counts.mapInTurn { try await ofEtcd($0) }
+    table.add(["etcd 3.4"] + etcd.map { decimals($0) })
+    for server in servers {
+      let own = try await counts.mapInTurn { try await of(server, $0) }
+      table.add(
+        [server.title] + zip(own, etcd).map { "\(decimals($0)) (\(decimals($0 / $1, 2)) of etcd)" }
+      )
+    }
+    let session = try bareSession()
+    return table.text + """
+
+      (growth of VmRSS from a server that has served one watcher; of it, an HTTP/2 session with one \
+      stream and nothing around it: \(decimals(session)) KiB)
+
+      """
+  }
+
+  /// KiB of one libnghttp2 session of a server with one stream, as the product sets it up.
+  private func bareSession() throws -> Double {
+    let count = 5_000
+    let client = try HTTP2Session(role: .client)
+    _ = try client.request([
+      HeaderField(":method", "POST"), HeaderField(":scheme", "http"),
+      HeaderField(":path", "/bindery.bench.Echo/Watch"),
+      HeaderField(":authority", "127.0.0.1:7960"), HeaderField("te", "trailers"),
+      HeaderField("content-type", "application/grpc"),
+    ])
+    var request = ByteBuffer()
+    while try client.pull(into: &request, limit: 64 * 1024) {}
+    let before = try ProcessUsage.residentKiB(of: getpid())
+    var answer = ByteBuffer()
+    let sessions = try (0 ..< count).map { _ in
+      let session = try HTTP2Session(role: .server)
+      try request.withUnsafeReadableBytes { try session.receive($0) }
+      try session.respond([HeaderField(":status", "200")], on: 1, endStream: false)
+      answer.clear()
+      while try session.pull(into: &answer, limit: 64 * 1024) {}
+      return session
+    }
+    return try withExtendedLifetime(sessions) {
+      (try ProcessUsage.residentKiB(of: getpid()) - before) / Double(count)
+    }
+  }
+
+  private func of(_ peer: TransportPeer, _ count: Int) async throws -> Double {
+    let server = try await peer.start(place, folder)
+    return try await growth(of: server, .echo, peer.port, count)
+  }
+
+  private func ofEtcd(_ count: Int) async throws -> Double {
+    let port = 7952
+    let server = try await EtcdServer.start(port: port, folder)
+    return try await growth(of: server, .etcd, port, count)
+  }
+
+  /// KiB for one watcher.
+  private func growth(
+    of server: Program,
+    _ kind: WatchLoad.Peer,
+    _ port: Int,
+    _ count: Int
+  ) async throws -> Double {
+    do {
+      let first = try await crowd(kind, port, 1)
+      let before = try await settled(server)
+      let watchers = try await crowd(kind, port, count)
+      let after = try await settled(server)
+      await watchers.stop()
+      await first.stop()
+      await server.stop()
+      return (after - before) / Double(count)
+    } catch {
+      await server.stop()
+      throw error
+    }
+  }
+
+  private func crowd(_ kind: WatchLoad.Peer, _ port: Int, _ count: Int) async throws -> Program {
+    try await place.start(
+      "bindery-bench",
+      [
+        "watchers", "--peer", kind.rawValue, "--port", "\(port)", "--count", "\(count)", "--bytes",
+        "1000000",
+      ],
+      as: "idle-\(port)-\(count)-\(UUID().uuidString.prefix(4))",
+      in: folder
+    )
+  }
+
+  /// Resident memory once it moves by less than 1% in half a second.
+  private func settled(_ server: Program) async throws -> Double {
+    var last = 0.0
+    return try await waitFor(
+      "\(server.name)'s memory settles",
+      within: .seconds(30),
+      every: .milliseconds(500)
+    ) {
+      let now = try ProcessUsage.residentKiB(of: server.processIdentifier)
+      defer { last = now }
+      return abs(now - last) < now / 100 ? now : nil
+    }
+  }
+}
+
+extension Array {
+  /// Like `map`, one after the other.
+  func mapInTurn<T>(_ body: (Element) async throws -> T) async throws -> [T] {
+    var results: [T] = []
+    for element in self { results.append(try await body(element)) }
+    return results
+  }
+}

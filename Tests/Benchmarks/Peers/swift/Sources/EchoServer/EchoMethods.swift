@@ -1,0 +1,1 @@
+../../../../Bench/Echo/EchoMethods.swift
