@@ -80,26 +80,47 @@ struct TransportBench: AsyncParsableCommand {
       as: "floor",
       in: folder
     )
-    defer { bare.signal(SIGTERM) }
-    let store = try await EtcdServer.start(port: etcd, folder)
-    defer { store.signal(SIGTERM) }
-    try await withServers(peer.filter(\.isPushing), folder) { servers in
-      try await withClient(port: etcd) { client in
-        var peers: [any PushPeer] = [
-          try FloorPeer(port: floor, messageBytes: bytes + 14),
-          EtcdPeer(port: etcd, messageBytes: bytes, client: client),
-        ]
-        for server in servers { peers.append(try EchoPeer(server.peer, messageBytes: bytes)) }
-        let push = PushRounds(
-          place: place,
-          folder: folder,
-          peers: peers,
-          rounds: pushes,
-          bytes: bytes
-        )
-        for count in watchers { print(try await push.run(count)) }
+    try await with(bare) {
+      try await with(try await EtcdServer.start(port: etcd, folder)) {
+        try await withServers(peer.filter(\.isPushing), folder) { servers in
+          try await push(servers.map(\.peer), floor: floor, etcd: etcd, folder)
+        }
       }
     }
+  }
+
+  private func push(
+    _ servers: [TransportPeer],
+    floor: Int,
+    etcd: Int,
+    _ folder: URL
+  ) async throws {
+    try await withClient(port: etcd) { client in
+      var peers: [any PushPeer] = [
+        try FloorPeer(port: floor, messageBytes: bytes + 14),
+        EtcdPeer(port: etcd, messageBytes: bytes, client: client),
+      ]
+      for server in servers { peers.append(try EchoPeer(server, messageBytes: bytes)) }
+      let push = PushRounds(
+        place: place,
+        folder: folder,
+        peers: peers,
+        rounds: pushes,
+        bytes: bytes
+      )
+      for count in watchers { print(try await push.run(count)) }
+    }
+  }
+
+  /// Stops `program` after `body`, whatever came of it.
+  private func with(_ program: Program, _ body: () async throws -> Void) async throws {
+    do {
+      try await body()
+    } catch {
+      await program.stop()
+      throw error
+    }
+    await program.stop()
   }
 
   /// Starts servers for as long as `body` runs.

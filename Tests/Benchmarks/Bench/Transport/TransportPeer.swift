@@ -60,6 +60,9 @@ enum TransportPeer: String, ExpressibleByArgument, CaseIterable {
     guard FileManager.default.isExecutableFile(atPath: path) else {
       throw BenchFailure("\(path) is missing: run Tests/Benchmarks/Peers/build")
     }
+    guard !Sockets.isListening(port: port) else {
+      throw BenchFailure("another program has port \(port), where \(rawValue) is to listen")
+    }
     let program = try Program(
       rawValue,
       path: path,

@@ -74,10 +74,8 @@ class Call {
   void Write() {
     if (left_ == 0) return Finish(grpc::Status::OK);
     --left_;
-    // Without the hint every message is a write to the socket of its own.
-    grpc::WriteOptions options;
-    if (left_ % 32 != 0) options.set_buffer_hint();
-    stream_->Write(message_, options, this);
+    // Not with set_buffer_hint(): then the last messages wait for ever for one that flushes them.
+    stream_->Write(message_, this);
   }
 
   void Finish(const grpc::Status& status) {
