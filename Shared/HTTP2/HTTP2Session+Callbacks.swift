@@ -25,23 +25,17 @@ extension HTTP2Session {
       session.incomingSize = 0
       return 0
     }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks) {
       _,
       frame,
       name,
-      nameLength,
       value,
-      valueLength,
       _,
       context in
       guard let session = HTTP2Session.from(context), let frame, let name, let value else {
         return 0
       }
-      return session.append(
-        UnsafeBufferPointer(start: name, count: nameLength),
-        UnsafeBufferPointer(start: value, count: valueLength),
-        to: frame.pointee.hd.stream_id
-      )
+      return session.append(name, value, to: frame.pointee.hd.stream_id)
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
       guard let frame else { return 0 }
@@ -91,18 +85,17 @@ extension HTTP2Session {
   }
 
   private func append(
-    _ name: UnsafeBufferPointer<UInt8>,
-    _ value: UnsafeBufferPointer<UInt8>,
+    _ name: OpaquePointer,
+    _ value: OpaquePointer,
     to stream: Int32
   ) -> Int32 {
+    let field = headerCache.field(name, value)
     // RFC 9113 section 6.5.2: a field counts its octets and 32 more.
-    incomingSize += name.count + value.count + 32
+    incomingSize += field.name.utf8.count + field.value.utf8.count + 32
     guard incomingSize <= Int(configuration.maxHeaderListSize) else {
       return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
-    incoming.append(
-      HeaderField(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
-    )
+    incoming.append(field)
     return 0
   }
 
@@ -131,22 +124,25 @@ extension HTTP2Session {
     into target: UnsafeMutableRawBufferPointer,
     flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    guard bodies[stream] != nil else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
-    let count = bodies[stream]?.read(into: target) ?? 0
-    guard let body = bodies[stream] else { return count }
-    if body.isExhausted {
+    guard let index = bodies.index(forKey: stream) else {
+      return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+    }
+    let count = bodies.values[index].read(into: target)
+    if bodies.values[index].isExhausted {
       flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-      if let trailers = body.trailers {
+      if let trailers = bodies.values[index].trailers {
         flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
         let code = trailers.withNameValues { nghttp2_submit_trailer(raw, stream, $0, $1) }
         if code != 0 { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
       }
     } else if count == 0 {
-      bodies[stream]?.isDeferred = true
+      bodies.values[index].isDeferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
-    if body.isAboveHighWater, body.queuedBytes < configuration.lowWater {
-      bodies[stream]?.isAboveHighWater = false
+    if bodies.values[index].isAboveHighWater,
+      bodies.values[index].queuedBytes < configuration.lowWater
+    {
+      bodies.values[index].isAboveHighWater = false
       delegate?.drained(stream: stream)
     }
     return count

@@ -22,6 +22,7 @@ package final class HTTP2Session {
   /// Header fields of the block that is being received.
   var incoming: [HeaderField] = []
   var incomingSize = 0
+  var headerCache = HeaderCache()
 
   /// - Throws: `HTTP2Failure` when libnghttp2 has no memory.
   package init(role: Role, configuration: HTTP2Configuration = .init()) throws {
@@ -160,14 +161,16 @@ package final class HTTP2Session {
   ///
   /// Nothing is queued on a stream that is gone.
   @discardableResult
-  package func send(_ chunks: ByteBuffer..., on stream: Int32) -> Bool {
-    guard bodies[stream] != nil else { return true }
-    for chunk in chunks { bodies[stream]?.append(chunk) }
-    resume(stream)
-    guard let queued = bodies[stream]?.queuedBytes, queued > configuration.highWater else {
-      return true
+  package func send(_ bytes: ByteBuffer, prefix: BodyPrefix? = nil, on stream: Int32) -> Bool {
+    guard let index = bodies.index(forKey: stream) else { return true }
+    bodies.values[index].append(bytes, prefix: prefix)
+    if bodies.values[index].isDeferred {
+      bodies.values[index].isDeferred = false
+      // The stream may be gone already; then there is nothing to resume.
+      _ = nghttp2_session_resume_data(raw, stream)
     }
-    bodies[stream]?.isAboveHighWater = true
+    guard bodies.values[index].queuedBytes > configuration.highWater else { return true }
+    bodies.values[index].isAboveHighWater = true
     return false
   }
 

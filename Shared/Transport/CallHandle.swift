@@ -5,8 +5,8 @@ internal import NIOCore
 ///
 /// On the loop already, reading what is there and writing where there is room suspend nothing.
 struct CallHandle: Sendable {
-  private let loop: any EventLoop
-  private let stream: NIOLoopBound<CallStream>
+  let loop: any EventLoop
+  let stream: NIOLoopBound<CallStream>
 
   /// Only on the stream's event loop.
   init(_ stream: CallStream, loop: any EventLoop) {

@@ -46,6 +46,8 @@ final class CallStream {
   var isOutboundFinished = false
   var isClosed = false
   private var isAboveHighWater = false
+  /// Called once, when what is queued has drained.
+  var onRoom: (@Sendable () -> Void)?
 
   init(connection: ConnectionHandler, side: Side, maxMessageBytes: Int) {
     self.connection = connection
@@ -116,6 +118,10 @@ final class CallStream {
     isAboveHighWater = false
     for writer in writers { writer.resume() }
     writers.removeAll()
+    if let onRoom {
+      self.onRoom = nil
+      onRoom()
+    }
   }
 
   /// Tells the handler that nobody waits for its answer any more.
@@ -213,8 +219,8 @@ final class CallStream {
       try connection.sendResponse([:], on: self)
     }
     isAboveHighWater = !connection.session.send(
-      messagePrefix(length: bytes.count),
       bytes.buffer,
+      prefix: BodyPrefix(messageLength: UInt32(bytes.count)),
       on: id
     )
   }

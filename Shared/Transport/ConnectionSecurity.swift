@@ -1,27 +1,12 @@
-package import GRPCCore
 internal import Logging
 internal import NIOCore
 internal import Synchronization
-package import TLS
-
-/// What a service may know of its connection's security (`ServerContext.transportSpecific`).
-package struct ConnectionPeer: ServerContext.TransportSpecific, Hashable {
-  package let identity: PeerIdentity
-
-  package init(identity: PeerIdentity) {
-    self.identity = identity
-  }
-}
-
-extension ServerContext {
-  /// Who the client is, by a certificate that was verified; nil without TLS or without a certificate.
-  package var peerIdentity: PeerIdentity? { (transportSpecific as? ConnectionPeer)?.identity }
-}
+internal import TLS
 
 /// TLS or its absence on one connection, and what came of it; between its loop and its calls' tasks.
 final class ConnectionSecurity: Sendable {
   private struct State {
-    var peer: ConnectionPeer?
+    var peer: PeerIdentity?
     var failure: String?
     var hasTLS = false
   }
@@ -29,7 +14,7 @@ final class ConnectionSecurity: Sendable {
   private let state = Mutex(State())
 
   /// Set before the first call of the connection.
-  var peer: ConnectionPeer? { state.withLock { $0.peer } }
+  var peer: PeerIdentity? { state.withLock { $0.peer } }
   /// Why a client's connection came to nothing. Servers that meet the wrong kind of client mostly just
   /// close, so that is worth a guess.
   var failure: String {
@@ -57,7 +42,7 @@ final class ConnectionSecurity: Sendable {
       handshakeTimeout: configuration.handshakeTimeout,
       logger: logger,
       onEstablished: { identity in
-        self.state.withLock { $0.peer = identity.map(ConnectionPeer.init) }
+        self.state.withLock { $0.peer = identity }
       },
       onFailure: { _ in }
     )

@@ -47,12 +47,3 @@ struct MessageDecoder {
   /// Bytes of a message that has not come whole.
   var isInsideMessage: Bool { buffer.readableBytes > 0 }
 }
-
-/// The five bytes before a message.
-func messagePrefix(length: Int) -> ByteBuffer {
-  var prefix = ByteBuffer()
-  prefix.reserveCapacity(5)
-  prefix.writeInteger(UInt8(0))
-  prefix.writeInteger(UInt32(length))
-  return prefix
-}

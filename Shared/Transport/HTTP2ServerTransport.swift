@@ -107,7 +107,7 @@ package final class HTTP2ServerTransport: ServerTransport {
       await withDiscardingTaskGroup { group in
         for await connection in accepted {
           state.withLock { $0.connections[ObjectIdentifier(connection)] = connection }
-          group.addTask {
+          group.addTask(executorPreference: connection.executor) {
             await connection.run(streamHandler)
             self.forget(connection)
           }
@@ -167,7 +167,11 @@ package final class HTTP2ServerTransport: ServerTransport {
             keepalive: configuration.keepalive,
             logger: logger
           )
-          let connection = ServerConnection(handler, channel: channel)
+          let connection = ServerConnection(
+            handler,
+            channel: channel,
+            runsOnLoop: configuration.runsOnLoop
+          )
           try connection.security.guardServer(
             channel,
             configuration: configuration,

@@ -5,17 +5,25 @@ internal import HTTP2
 // gRPC's metadata as header fields (gRPC's doc/PROTOCOL-HTTP2.md): "-bin" values in Base64, several
 // of them perhaps joined by commas; "grpc-message" percent-encoded.
 
-/// Fields that are the transport's own business and never metadata.
-private let reserved: Set<String> = [
-  "te", "content-type", "grpc-encoding", "grpc-accept-encoding", "grpc-status", "grpc-message",
-  "grpc-timeout", "host",
-]
+/// Whether a field is the transport's own business and never metadata. Asked for every field of
+/// every call, so the length decides first.
+private func isReserved(_ name: String) -> Bool {
+  switch name.utf8.count {
+  case 2: name == "te"
+  case 4: name == "host"
+  case 11: name == "grpc-status"
+  case 12: name == "content-type" || name == "grpc-timeout" || name == "grpc-message"
+  case 13: name == "grpc-encoding"
+  case 20: name == "grpc-accept-encoding"
+  default: false
+  }
+}
 
 extension Metadata {
   /// What of `fields` is the application's.
   init(fields: [HeaderField]) {
     self.init()
-    for field in fields where !field.name.hasPrefix(":") && !reserved.contains(field.name) {
+    for field in fields where field.name.utf8.first != UInt8(ascii: ":") && !isReserved(field.name) {
       guard field.name.hasSuffix("-bin") else {
         addString(field.value, forKey: field.name)
         continue
@@ -35,7 +43,7 @@ extension Metadata {
   var fields: [HeaderField] {
     compactMap { key, value in
       let name = key.lowercased()
-      guard !reserved.contains(name), !name.hasPrefix(":"), !name.isEmpty else { return nil }
+      guard !isReserved(name), !name.hasPrefix(":"), !name.isEmpty else { return nil }
       switch value {
       case .string(let text): return HeaderField(name, text)
       case .binary(let bytes):

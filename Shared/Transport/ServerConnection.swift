@@ -3,65 +3,104 @@ internal import NIOCore
 
 /// An accepted connection; its calls are child tasks of the server's.
 ///
-/// They run on the global executor: with a task executor of the connection's loop, calls that opened a
-/// connection of the Postgres pool (an actor with an executor of its own) never resumed.
+/// Calls of methods that the configuration names run on the connection's loop: they begin in the turn
+/// of the loop that read them, and as long as they wait for nothing but their stream, nothing is
+/// handed from thread to thread.
 final class ServerConnection: Sendable {
+  typealias Serve =
+    @concurrent @Sendable (
+      RPCStream<HTTP2ServerTransport.Inbound, HTTP2ServerTransport.Outbound>, ServerContext
+    ) async -> Void
+
   private struct Call: Sendable {
     let handle: CallHandle
     let descriptor: MethodDescriptor
   }
 
   let security = ConnectionSecurity()
+  let executor: LoopExecutor
   private let handler: NIOLoopBound<ConnectionHandler>
   private let channel: any Channel
-  private let calls: AsyncStream<Call>
-  private let continuation: AsyncStream<Call>.Continuation
+  private let runsOnLoop: @Sendable (MethodDescriptor) -> Bool
+  private let calls: NIOLoopBound<CallQueue<Call>>
 
   /// Only on the channel's event loop.
-  init(_ handler: ConnectionHandler, channel: any Channel) {
+  init(
+    _ handler: ConnectionHandler,
+    channel: any Channel,
+    runsOnLoop: @escaping @Sendable (MethodDescriptor) -> Bool
+  ) {
     let loop = channel.eventLoop
     self.channel = channel
+    self.runsOnLoop = runsOnLoop
+    executor = LoopExecutor(loop)
     self.handler = NIOLoopBound(handler, eventLoop: loop)
-    let (calls, continuation) = AsyncStream.makeStream(of: Call.self)
-    (self.calls, self.continuation) = (calls, continuation)
+    let calls = CallQueue<Call>()
+    self.calls = NIOLoopBound(calls, eventLoop: loop)
+    var descriptors = DescriptorCache()
     handler.onCall = { stream, path in
-      continuation.yield(
-        Call(handle: CallHandle(stream, loop: loop), descriptor: MethodDescriptor(path: path))
+      calls.add(
+        Call(handle: CallHandle(stream, loop: loop), descriptor: descriptors.descriptor(of: path))
       )
     }
-    handler.onInactive = { continuation.finish() }
+    handler.onInactive = { calls.finish() }
   }
 
-  /// Runs the calls of the connection until it is closed and they are over.
-  func run(
-    _ serve:
-      @escaping @concurrent @Sendable (
-        RPCStream<HTTP2ServerTransport.Inbound, HTTP2ServerTransport.Outbound>, ServerContext
-      ) async -> Void
-  ) async {
+  /// Runs the calls of the connection until it is closed and they are over. To be called by a task
+  /// that prefers `executor`.
+  func run(_ serve: @escaping Serve) async {
     let remote = TransportAddress(channel.remoteAddress).peerName
     let local = TransportAddress(channel.localAddress).peerName
     await withDiscardingTaskGroup { group in
-      for await call in calls {
-        group.addTask {
-          let stream = RPCStream(
-            descriptor: call.descriptor,
-            inbound: RPCAsyncSequence(wrapping: InboundSequence.requests(of: call.handle)),
-            outbound: RPCWriter.Closable(wrapping: OutboundWriter.responses(of: call.handle))
-          )
-          await withServerContextRPCCancellationHandle { cancellation in
-            call.handle.attach(cancellation)
-            var context = ServerContext(
-              descriptor: call.descriptor,
-              remotePeer: remote,
-              localPeer: local,
-              cancellation: cancellation
-            )
-            context.transportSpecific = self.security.peer
-            await serve(stream, context)
+      while let batch = await nextCalls() {
+        for call in batch {
+          let context = ServerContextParts(call: call, remote: remote, local: local)
+          if runsOnLoop(call.descriptor) {
+            group.addImmediateTask(executorPreference: executor) {
+              await self.run(context, serve)
+            }
+          } else {
+            group.addTask(executorPreference: globalConcurrentExecutor) {
+              await self.run(context, serve)
+            }
           }
         }
       }
+    }
+  }
+
+  private func nextCalls() async -> [Call]? {
+    if let batch = calls.value.takeNow() { return batch.isEmpty ? nil : batch }
+    await withCheckedContinuation { calls.value.wait($0) }
+    return await nextCalls()
+  }
+
+  private struct ServerContextParts: Sendable {
+    let call: Call
+    let remote: String
+    let local: String
+  }
+
+  private func run(_ parts: ServerContextParts, _ serve: Serve) async {
+    let call = parts.call
+    let stream = RPCStream(
+      descriptor: call.descriptor,
+      inbound: RPCAsyncSequence(wrapping: InboundSequence.requests(of: call.handle)),
+      outbound: RPCWriter.Closable(wrapping: OutboundWriter.responses(of: call.handle))
+    )
+    await withServerContextRPCCancellationHandle { cancellation in
+      call.handle.attach(cancellation)
+      var context = ServerContext(
+        descriptor: call.descriptor,
+        remotePeer: parts.remote,
+        localPeer: parts.local,
+        cancellation: cancellation
+      )
+      context.transportSpecific = TransportCall(
+        identity: security.peer,
+        outbound: DirectOutbound(call.handle)
+      )
+      await serve(stream, context)
     }
   }
 
@@ -74,6 +113,49 @@ final class ServerConnection: Sendable {
   func closeNow() {
     let handler = handler
     channel.eventLoop.execute { handler.value.closeNow() }
+  }
+}
+
+/// New calls of a connection, taken in batches by its task. Belongs to the connection's loop.
+private final class CallQueue<Call> {
+  private var calls: [Call] = []
+  private var waiter: CheckedContinuation<Void, Never>?
+  private var isFinished = false
+
+  func add(_ call: Call) {
+    calls.append(call)
+    wake()
+  }
+
+  func finish() {
+    isFinished = true
+    wake()
+  }
+
+  /// What came; empty at the end, nil when one has to wait.
+  func takeNow() -> [Call]? {
+    guard !calls.isEmpty else { return isFinished ? [] : nil }
+    defer { calls = [] }
+    return calls
+  }
+
+  func wait(_ continuation: CheckedContinuation<Void, Never>) { waiter = continuation }
+
+  private func wake() {
+    waiter?.resume()
+    waiter = nil
+  }
+}
+
+/// The methods that a client calls, by their paths. Bounded: what is beyond is made anew each time.
+private struct DescriptorCache {
+  private var descriptors: [String: MethodDescriptor] = [:]
+
+  mutating func descriptor(of path: String) -> MethodDescriptor {
+    if let known = descriptors[path] { return known }
+    let made = MethodDescriptor(path: path)
+    if descriptors.count < 64 { descriptors[path] = made }
+    return made
   }
 }
 

@@ -1,3 +1,4 @@
+package import GRPCCore
 package import HTTP2
 package import TLS
 
@@ -8,6 +9,9 @@ package struct ServerTransportConfiguration: Sendable {
   package var maxReceivedMessageBytes = 4 * 1024 * 1024
   /// A connection silent for this long is asked by a PING; for twice as long, closed.
   package var keepalive: Duration = .seconds(20)
+  /// Methods whose handlers run on the loop of their connection: fast, but whatever blocks or computes
+  /// for long there holds up every connection of the loop. The others run on the global executor.
+  package var runsOnLoop: @Sendable (MethodDescriptor) -> Bool = { _ in true }
   /// A graceful shutdown gives running calls this long, then cancels them.
   package var drain: Duration = .seconds(10)
   /// Certificates of the server; without it, connections are plaintext.

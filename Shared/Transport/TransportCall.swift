@@ -1,0 +1,41 @@
+package import GRPCCore
+package import NIOCore
+package import TLS
+
+/// What a service may know of its call beyond gRPC (`ServerContext.transportSpecific`).
+package struct TransportCall: ServerContext.TransportSpecific {
+  /// Who the client is, by a certificate that was verified.
+  package let identity: PeerIdentity?
+  package let outbound: DirectOutbound
+}
+
+extension ServerContext {
+  /// Who the client is, by a certificate that was verified; nil without TLS or without a certificate.
+  package var peerIdentity: PeerIdentity? { (transportSpecific as? TransportCall)?.identity }
+
+  /// Writes past the call's task; nil on transports that are not ours.
+  package var directOutbound: DirectOutbound? { (transportSpecific as? TransportCall)?.outbound }
+}
+
+/// Writes responses from the call's event loop, without a task: one job of a loop can write to all of
+/// its streams. The call's metadata has to be sent before.
+package struct DirectOutbound: Sendable {
+  private let handle: CallHandle
+
+  init(_ handle: CallHandle) { self.handle = handle }
+
+  package var eventLoop: any EventLoop { handle.loop }
+
+  /// Queues a message; it is flushed at the end of the loop's turn. Only on the event loop.
+  ///
+  /// - Returns: Whether there is room for more; else wait for `whenThereIsRoom`.
+  /// - Throws: `RPCError` when the call is over.
+  package func write(_ message: EncodedMessage) throws -> Bool {
+    try handle.stream.value.write(.message(message.bytes))
+  }
+
+  /// Calls `body` once, on the loop, when what is queued has drained. Only on the event loop.
+  package func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
+    handle.stream.value.onRoom = body
+  }
+}
