@@ -18,6 +18,7 @@ package final class DistributionAPI: RegistrableRPCService {
   private let hub: ChangelogHub
   private let nodes: NodeRegistry
   private let logger: Logger
+  private let fanout = WatchFanout()
   private let watchers = Mutex<[ObjectIdentifier: Watcher]>([:])
 
   package init(hub: ChangelogHub, nodes: NodeRegistry, logger: Logger) {
@@ -33,10 +34,15 @@ package final class DistributionAPI: RegistrableRPCService {
       forMethod: Bindery_V1_Distribution.Method.Watch.descriptor,
       deserializer: ProtobufDeserializer<Bindery_V1_WatchRequest>(),
       serializer: EncodedMessageSerializer()
-    ) { request, _ in
+    ) { request, context in
       let messages = request.messages
+      let outbound = context.directOutbound
       return StreamingServerResponse { writer in
-        try await self.watch(messages, writer)
+        if let outbound {
+          try await self.watch(messages, outbound)
+        } else {
+          try await self.watch(messages, writer)
+        }
         return [:]
       }
     }
@@ -60,28 +66,46 @@ package final class DistributionAPI: RegistrableRPCService {
 
   // MARK: - Watch
 
+  /// On our own transport: frames are written from the stream's event loop.
+  private func watch(
+    _ requests: RPCAsyncSequence<Bindery_V1_WatchRequest, any Error>,
+    _ outbound: DirectOutbound
+  ) async throws {
+    let pump = WatchPump(outbound, fanout)
+    try await serve(requests, ring: { pump.ring() }) { try await pump.run($0) }
+  }
+
+  /// On any other transport: by a task of the stream.
   private func watch(
     _ requests: RPCAsyncSequence<Bindery_V1_WatchRequest, any Error>,
     _ writer: RPCWriter<EncodedMessage>
   ) async throws {
-    let watcher = hub.watch(leaseMilliseconds: nodes.options.leaseMilliseconds)
+    let (rings, continuation) = AsyncStream.makeStream(
+      of: Void.self,
+      bufferingPolicy: .bufferingNewest(1)
+    )
+    try await serve(requests, ring: { continuation.yield() }) { watcher in
+      for await _ in rings {
+        while let frame = try watcher.next() { try await writer.write(frame.message) }
+      }
+    }
+  }
+
+  /// Whichever direction ends first ends the stream.
+  private func serve(
+    _ requests: RPCAsyncSequence<Bindery_V1_WatchRequest, any Error>,
+    ring: @escaping @Sendable () -> Void,
+    write: @escaping @Sendable (Watcher) async throws -> Void
+  ) async throws {
+    let watcher = hub.watch(leaseMilliseconds: nodes.options.leaseMilliseconds, ring: ring)
     watchers.withLock { $0[ObjectIdentifier(watcher)] = watcher }
     defer {
       watcher.close()
       watchers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(watcher)) }
     }
-    // Whichever direction ends first ends the stream.
     try await withThrowingTaskGroup { group in
       group.addTask { try await self.read(requests, watcher) }
-      group.addTask {
-        for await _ in watcher.wakeups {
-          while let frame = try watcher.next() {
-            try await writer.write(
-              frame.inForm { EncodedMessage(TransportBytes(ByteBuffer(bytes: $0))) }
-            )
-          }
-        }
-      }
+      group.addTask { try await write(watcher) }
       defer { group.cancelAll() }
       try await group.next()
     }

@@ -7,7 +7,7 @@ internal import Synchronization
 package final class ChangelogHub: Sendable {
   private struct State {
     var view: ChangelogView?
-    var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
+    var listeners: [Int: @Sendable () -> Void] = [:]
     var nextListener = 0
   }
 
@@ -42,7 +42,7 @@ package final class ChangelogHub: Sendable {
   ///
   /// - Throws: `ChangelogError.gap`, upon which the caller starts over with `reset`.
   package func publish(_ commit: Commit) throws(ChangelogError) {
-    let result: Result<[AsyncStream<Void>.Continuation], ChangelogError> = state.withLock { state in
+    let result: Result<[@Sendable () -> Void], ChangelogError> = state.withLock { state in
       guard state.view != nil else { return .failure(.notReady) }
       do throws(ChangelogError) {
         guard try state.view?.fold(commit) == true else { return .success([]) }
@@ -55,27 +55,28 @@ package final class ChangelogHub: Sendable {
   }
 
   /// A watcher; it is to be closed when its stream ends.
-  package func watch(leaseMilliseconds: Int64) -> Watcher {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: Void.self,
-      bufferingPolicy: .bufferingNewest(1)
-    )
+  ///
+  /// - Parameter ring: Called from any thread, also within `publish`, whenever the watcher's `next` may
+  ///   have something. It must only take note: the commit waits for it.
+  package func watch(
+    leaseMilliseconds: Int64,
+    ring: @escaping @Sendable () -> Void = {}
+  ) -> Watcher {
     let number = state.withLock { state in
       state.nextListener += 1
-      state.listeners[state.nextListener] = continuation
+      state.listeners[state.nextListener] = ring
       return state.nextListener
     }
     return Watcher(
       hub: self,
       number: number,
-      signal: continuation,
-      wakeups: stream,
+      ring: ring,
       machine: WatchMachine(leaseMilliseconds: leaseMilliseconds)
     )
   }
 
   func close(_ number: Int) {
-    state.withLock { $0.listeners.removeValue(forKey: number) }?.finish()
+    state.withLock { _ = $0.listeners.removeValue(forKey: number) }
   }
 
   func step(_ machine: inout WatchMachine) -> WatchMachine.Step? {
@@ -88,7 +89,7 @@ package final class ChangelogHub: Sendable {
     }
   }
 
-  private func wake(_ listeners: [AsyncStream<Void>.Continuation]) {
-    for listener in listeners { listener.yield() }
+  private func wake(_ listeners: [@Sendable () -> Void]) {
+    for ring in listeners { ring() }
   }
 }

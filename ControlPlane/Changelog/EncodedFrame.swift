@@ -17,6 +17,9 @@ package struct EncodedFrame: Hashable, Sendable {
     }
   }
 
+  /// Names the frame and its copies, as long as one of them is held.
+  package var identity: ObjectIdentifier { ObjectIdentifier(form) }
+
   package static func == (a: Self, b: Self) -> Bool { a.bytes == b.bytes }
 
   package func hash(into hasher: inout Hasher) { hasher.combine(bytes) }

@@ -2,26 +2,22 @@ internal import Synchronization
 package import Wire
 
 /// A watch stream between its two directions: what the node says goes in by `receive`, what it is
-/// to get comes out of `next`. Each is to be called from one task.
+/// to get comes out of `next`. Each is to be called from one task, or one event loop.
 package final class Watcher: Sendable {
   private let hub: ChangelogHub
   private let number: Int
-  private let signal: AsyncStream<Void>.Continuation
+  private let ring: @Sendable () -> Void
   private let machine: Mutex<WatchMachine>
-  /// Rings when `next` may have something; one ring stands for any number of news.
-  package let wakeups: AsyncStream<Void>
 
   init(
     hub: ChangelogHub,
     number: Int,
-    signal: AsyncStream<Void>.Continuation,
-    wakeups: AsyncStream<Void>,
+    ring: @escaping @Sendable () -> Void,
     machine: WatchMachine
   ) {
     self.hub = hub
     self.number = number
-    self.signal = signal
-    self.wakeups = wakeups
+    self.ring = ring
     self.machine = Mutex(machine)
   }
 
@@ -36,10 +32,10 @@ package final class Watcher: Sendable {
       }
     }
     if let fault { throw fault }
-    signal.yield()
+    ring()
   }
 
-  /// The next frame; nil when the stream has to wait for `wakeups`.
+  /// The next frame; nil until the watcher rings.
   package func next() throws -> EncodedFrame? {
     try machine.withLock { machine in
       while let step = hub.step(&machine) {
@@ -79,9 +75,9 @@ package final class Watcher: Sendable {
   /// Tells the node to go elsewhere, after a while in ms and a random time on top.
   package func drain(after: Int64, jitter: Int64) {
     machine.withLock { $0.drain(after: after, jitter: jitter) }
-    signal.yield()
+    ring()
   }
 
-  /// Ends `wakeups` and lets go of what the stream held.
+  /// No more rings; lets go of what the stream held.
   package func close() { hub.close(number) }
 }

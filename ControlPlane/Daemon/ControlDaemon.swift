@@ -81,6 +81,9 @@ struct ControlDaemon {
     let group = MultiThreadedEventLoopGroup.singleton
     var configuration = ServerTransportConfiguration()
     configuration.tls = tls
+    // The push, and what costs nothing. The others compile, or wait for PostgreSQL.
+    let onLoop: Set = ["bindery.v1.Distribution", "grpc.health.v1.Health"]
+    configuration.runsOnLoop = { onLoop.contains($0.service.fullyQualifiedService) }
     let transport = HTTP2ServerTransport(
       address: settings.grpc,
       configuration: configuration,

@@ -46,36 +46,55 @@ package struct Convergence: Hashable, Sendable {
     now: ContinuousClock.Instant
   ) {
     for node in nodes {
-      let date: Date?
-      switch target {
-      case .revision(let revision):
-        date = node.acknowledgement(of: revision)
-        if date == nil, !node.isConnected, node.isLeaseOut(at: now) { continue }
-      case .tenantSwitch(let tenant, let revision, let policy):
-        guard node.scope.admits(tenant) else { continue }
-        date = node.acknowledgement(of: tenant, revision)
-        if date == nil, policy == .refuse, node.isLeaseOut(at: now) {
-          let age = node.leaseEnd.map { $0.duration(to: now) } ?? .zero
-          let since = Duration.seconds(Date().timeIntervalSince(committedAt)) - age
-          confirmed.append(
-            Confirmation(nodeID: node.nodeID, after: max(since, .zero), byLease: true)
-          )
-          continue
-        }
+      switch node.standing(on: target, at: now) {
+      case .uncounted: continue
+      case .unconfirmed: unconfirmed.append(node.nodeID)
+      case .confirmed(let date):
+        let after = Duration.seconds(max(0, date.timeIntervalSince(committedAt)))
+        confirmed.append(Confirmation(nodeID: node.nodeID, after: after, byLease: false))
+      case .leaseIsOut(let age):
+        let since = Duration.seconds(Date().timeIntervalSince(committedAt)) - age
+        confirmed.append(
+          Confirmation(nodeID: node.nodeID, after: max(since, .zero), byLease: true)
+        )
       }
-      guard let date else {
-        unconfirmed.append(node.nodeID)
-        continue
-      }
-      let after = Duration.seconds(max(0, date.timeIntervalSince(committedAt)))
-      confirmed.append(Confirmation(nodeID: node.nodeID, after: after, byLease: false))
+    }
+  }
+}
+
+extension KnownNode {
+  /// Where a node stands with a target.
+  enum Standing {
+    case confirmed(Date)
+    /// It can't serve the tenant any more, for so long.
+    case leaseIsOut(Duration)
+    case unconfirmed
+    /// The target is none of its business.
+    case uncounted
+  }
+
+  func standing(on target: ConvergenceTarget, at now: ContinuousClock.Instant) -> Standing {
+    switch target {
+    case .revision(let revision):
+      if let date = acknowledgement(of: revision) { return .confirmed(date) }
+      return !isConnected && isLeaseOut(at: now) ? .uncounted : .unconfirmed
+    case .tenantSwitch(let tenant, let revision, let policy):
+      guard scope.admits(tenant) else { return .uncounted }
+      if let date = acknowledgement(of: tenant, revision) { return .confirmed(date) }
+      guard policy == .refuse, isLeaseOut(at: now) else { return .unconfirmed }
+      return .leaseIsOut(leaseEnd.map { $0.duration(to: now) } ?? .zero)
     }
   }
 }
 
 extension NodeRegistry {
-  /// Waits until a target is in force everywhere, or for `timeout`; reports every change, the last
-  /// one included. Nothing is reported twice.
+  /// At most so often a change is reported; the last one always is.
+  private static let reportInterval = Duration.milliseconds(50)
+  /// All that acknowledge within it wake a waiter once.
+  private static let wakeInterval = Duration.milliseconds(2)
+
+  /// Waits until a target is in force everywhere, or for `timeout`; reports changes, the last one
+  /// included. Nothing is reported twice.
   package func waitForConvergence(
     on target: ConvergenceTarget,
     committedAt: Date,
@@ -95,9 +114,20 @@ extension NodeRegistry {
       }
       defer { group.cancelAll() }
       var last: Convergence?
+      var lastReport: ContinuousClock.Instant?
       var changes = stream.makeAsyncIterator()
       while true {
         let now = ContinuousClock.now
+        // With a thousand nodes, all acknowledge at once; to list them each time would cost more than
+        // the push.
+        if let lastReport, now - lastReport < Self.reportInterval, now < deadline,
+          !isInForce(target, at: now)
+        {
+          await changes.next()
+          try await Task.sleep(for: Self.wakeInterval)
+          continue
+        }
+        lastReport = now
         let found = Convergence(of: target, over: nodes, committedAt: committedAt, now: now)
         if found.names != last?.names { try await report(found) }
         last = found

@@ -94,6 +94,15 @@ package final class NodeRegistry: Sendable {
 
   // MARK: - For those who wait
 
+  /// Whether no node is left that a target is not in force on.
+  func isInForce(_ target: ConvergenceTarget, at now: ContinuousClock.Instant) -> Bool {
+    state.withLock { state in
+      state.nodes.values.allSatisfy { node in
+        if case .unconfirmed = node.standing(on: target, at: now) { false } else { true }
+      }
+    }
+  }
+
   /// Rings after changes; to be given back with `unlisten`.
   func listen() -> (number: Int, stream: AsyncStream<Void>, ring: AsyncStream<Void>.Continuation) {
     let (stream, continuation) = AsyncStream.makeStream(
@@ -114,10 +123,9 @@ package final class NodeRegistry: Sendable {
 
   private func update(_ nodeID: String, _ body: (inout KnownNode) -> Void) {
     change { state in
-      guard var node = state.nodes[nodeID] else { return }
-      body(&node)
-      node.see()
-      state.nodes[nodeID] = node
+      guard let index = state.nodes.index(forKey: nodeID) else { return }
+      body(&state.nodes.values[index])
+      state.nodes.values[index].see()
     }
   }
 

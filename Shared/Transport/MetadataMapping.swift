@@ -23,7 +23,8 @@ extension Metadata {
   /// What of `fields` is the application's.
   init(fields: [HeaderField]) {
     self.init()
-    for field in fields where field.name.utf8.first != UInt8(ascii: ":") && !isReserved(field.name) {
+    for field in fields where field.name.utf8.first != UInt8(ascii: ":") && !isReserved(field.name)
+    {
       guard field.name.hasSuffix("-bin") else {
         addString(field.value, forKey: field.name)
         continue

@@ -120,10 +120,12 @@ final class Poller {
 
   func unwatch(_ watched: Int32) { epoll_ctl(descriptor, EPOLL_CTL_DEL, watched, nil) }
 
-  /// Calls `body` with the tag of each descriptor that can be read.
-  func wait(milliseconds: Int32, _ body: (Int) throws -> Void) throws {
+  /// Calls `body` with the tag of each descriptor that can be read; returns how many that were.
+  @discardableResult
+  func wait(milliseconds: Int32, _ body: (Int) throws -> Void) throws -> Int {
     let count = epoll_wait(descriptor, &events, Int32(events.count), milliseconds)
     guard count >= 0 || errno == EINTR else { throw BenchFailure.system("epoll_wait") }
     for index in 0 ..< max(0, Int(count)) { try body(Int(events[index].data.u64)) }
+    return max(0, Int(count))
   }
 }

@@ -35,21 +35,24 @@ struct WatchLoad: ParsableCommand {
     let rounds = Rounds(watchers: count)
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
     defer { scratch.deallocate() }
+    let owed = OwedAcknowledgements()
     switch peer {
     case .floor: try watchFloor(poller, rounds, scratch)
     case .etcd:
-      try watch(poller, rounds, scratch, path: "/etcdserverpb.Watch/Watch") { call, _ in
+      try watch(poller, rounds, scratch, owed, path: "/etcdserverpb.Watch/Watch") { call, _ in
         call.onMessage = { take($0, rounds) }
         try call.send(EtcdMessages.watch(EtcdMessages.key))
       }
     case .echo:
-      try watch(poller, rounds, scratch, path: "/bindery.bench.Echo/Watch") { call, _ in
+      try watch(poller, rounds, scratch, owed, path: "/bindery.bench.Echo/Watch") { call, _ in
         call.onMessage = { take($0, rounds) }
         try call.send([])
       }
     case .bindery:
-      try watch(poller, rounds, scratch, path: "/bindery.v1.Distribution/Watch") { call, index in
-        call.onMessage = { [unowned call] in try Self.take($0, call, rounds) }
+      try watch(poller, rounds, scratch, owed, path: "/bindery.v1.Distribution/Watch") {
+        call,
+        index in
+        call.onMessage = { try owed.take($0, of: index, rounds) }
         try call.send(Self.hello(index))
       }
     }
@@ -64,6 +67,7 @@ struct WatchLoad: ParsableCommand {
     _ poller: Poller,
     _ rounds: Rounds,
     _ scratch: UnsafeMutableRawBufferPointer,
+    _ owed: OwedAcknowledgements,
     path: String,
     _ begin: (LightCall, Int) throws -> Void
   ) throws {
@@ -78,7 +82,11 @@ struct WatchLoad: ParsableCommand {
     }
     var lease = LeaseRenewal(watchers: count)
     while true {
-      try poller.wait(milliseconds: 50) { try calls[$0].readable(scratch) }
+      let wasRead = try poller.wait(milliseconds: owed.isEmpty ? 50 : 0) {
+        try calls[$0].readable(scratch)
+      }
+      // The nodes of a fleet acknowledge each on a machine of its own: nobody waits for another's.
+      if wasRead == 0 { try owed.send { try calls[$0].send($1) } }
       if peer == .bindery {
         for (index, sequence) in lease.due() {
           try calls[index].send(Self.status(sequence))
@@ -127,25 +135,38 @@ struct WatchLoad: ParsableCommand {
     request.status.statusSeq = sequence
     return try request.serializedBytes()
   }
+}
 
-  /// Acknowledges at once what a node would acknowledge after it has applied it.
-  private static func take(_ message: ByteBuffer, _ call: LightCall, _ rounds: Rounds) throws {
+/// Acknowledgements of what a node would acknowledge after it has applied it; sent once there is
+/// nothing left to read.
+final class OwedAcknowledgements {
+  private var owed: [(watcher: Int, revision: Int64)] = []
+
+  var isEmpty: Bool { owed.isEmpty }
+
+  func take(_ message: ByteBuffer, of watcher: Int, _ rounds: Rounds) throws {
     let response = try Bindery_V1_WatchResponse(
       serializedBytes: Array(message.readableBytesView)
     )
-    var request = Bindery_V1_WatchRequest()
-    request.ack.applied = true
     switch response.message {
     case .snapshotEnd(let end):
-      request.ack.revision = end.revision
-      try call.send(request.serializedBytes())
+      owed.append((watcher, end.revision))
       rounds.came()
     case .delta(let delta):
-      request.ack.revision = delta.revision
       rounds.received()
-      try call.send(request.serializedBytes())
+      owed.append((watcher, delta.revision))
     default: break
     }
+  }
+
+  func send(_ send: (Int, [UInt8]) throws -> Void) throws {
+    for (watcher, revision) in owed {
+      var request = Bindery_V1_WatchRequest()
+      request.ack.applied = true
+      request.ack.revision = revision
+      try send(watcher, request.serializedBytes())
+    }
+    owed.removeAll(keepingCapacity: true)
   }
 }
 
