@@ -84,6 +84,12 @@ let shared: [Target] = [
     pkgConfig: "openssl",
     providers: [.apt(["libssl-dev"])]
   ),
+  .systemLibrary(
+    name: "CZlib",
+    path: "Shared/CZlib",
+    pkgConfig: "zlib",
+    providers: [.apt(["zlib1g-dev"])]
+  ),
   .target(
     name: "CRE2",
     path: "Shared/CRE2",
@@ -112,8 +118,8 @@ let shared: [Target] = [
     "Transport",
     "Shared/Transport",
     [
-      "HTTP2", "TLS", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix,
-      collections, unixSignals, logging,
+      "CZlib", "HTTP2", "TLS", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore,
+      nioPosix, collections, unixSignals, logging,
     ]
   ),
   room("Observability", "Shared/Observability", ["Domain", configuration, yams, logging]),
@@ -170,7 +176,7 @@ let controlPlane: [Target] = [
     [
       "API", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger",
       "Conversations",
-      "Domain", "Codecs", "Transport", "TLS", "Observability", grpcCore, nioCore, nioPosix,
+      "Domain", "Codecs", "Transport", "TLS", "Wire", "Observability", grpcCore, nioCore, nioPosix,
       hummingbird,
       lifecycle, unixSignals,
       configuration, arguments, logging,
@@ -272,20 +278,21 @@ let testing: [Target] = [
   room(
     "Interop",
     "Tests/Support/Interop/Library",
-    ["TestWire", grpcCore, grpcProtobuf, protobuf]
+    ["TestWire", "Transport", grpcCore, grpcProtobuf, protobuf]
   ),
   program(
     "InteropServer",
     "Tests/Support/Interop/Server",
     [
-      "Interop", "Transport", "Wire", grpcCore, nioCore, nioPosix, arguments, lifecycle,
+      "Interop", "TestWire", "TLS", "Transport", "Wire", grpcCore, nioCore, nioPosix, arguments,
+      lifecycle,
       unixSignals, logging,
     ]
   ),
   program(
     "InteropClient",
     "Tests/Support/Interop/Client",
-    ["Interop", "Transport", grpcCore, nioCore, nioPosix, arguments, logging]
+    ["Interop", "TLS", "Transport", grpcCore, nioCore, nioPosix, arguments, logging]
   ),
   room("PostgresSupport", "Tests/Support/PostgresSupport", ["Postgres", logging]),
   room(
@@ -341,8 +348,9 @@ let testing: [Target] = [
     "InteropTests",
     "Tests/Shared/InteropTests",
     [
-      "Interop", "TestWire", "Transport", "Scenario", grpcCore, grpcProtobuf, protobuf, nioCore,
-      nioPosix, logging,
+      "Interop", "TestWire", "TLSSupport", "Transport", "Scenario", grpcCore, grpcProtobuf,
+      protobuf,
+      nioCore, nioPosix, logging,
     ]
   ),
   tests(

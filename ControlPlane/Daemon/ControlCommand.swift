@@ -45,6 +45,9 @@ struct ControlCommand: AsyncParsableCommand {
   )
   var tlsClient: String?
 
+  @Flag(help: "Tell clients without .proto files what is served (gRPC server reflection).")
+  var reflection = false
+
   @Option(help: "Address for liveness, readiness and metrics (default 127.0.0.1:7401).")
   var http: String?
 
@@ -101,6 +104,7 @@ struct ControlCommand: AsyncParsableCommand {
     ]
     var flags: [String: [String]] = [:]
     for (name, value) in single { if let value { flags[name] = [value] } }
+    if reflection { flags["reflection"] = ["true"] }
     if !toolAllow.isEmpty { flags["tool-allow"] = toolAllow }
     return flags
   }

@@ -105,6 +105,13 @@ struct ControlDaemon {
       health,
     ]
     for service in services { service.registerMethods(with: &router) }
+    if settings.reflection {
+      let served = Set(router.methods.map(\.service.fullyQualifiedService))
+      ReflectionService(
+        services: Array(served),
+        descriptors: try DescriptorIndex(base64: [WireDescriptors.fileDescriptorSet])
+      ).registerMethods(with: &router)
+    }
     let server = GRPCServer(transport: transport, router: router)
     let tail = ChangelogTail(
       source: .init(

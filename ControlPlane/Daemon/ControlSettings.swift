@@ -13,6 +13,8 @@ struct ControlSettings {
   let grpc: TransportAddress
   /// Values of `TLSSettings.server` that are set.
   let tls: [String: String]
+  /// Whether gRPC server reflection is served.
+  let reflection: Bool
   let http: (host: String, port: Int)
   let dataDirectory: String
   let database: Database
@@ -26,6 +28,7 @@ struct ControlSettings {
     [
       "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
       "database-connections", "tool-allow", "lease-ms", "log-level",
+      "reflection",
     ] + TLSSettings.server
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -33,6 +36,12 @@ struct ControlSettings {
     let settings = try Settings(flags: flags, file: file, known: Self.known)
     grpc = try Self.localAddress(settings.string("grpc") ?? "127.0.0.1:7400", setting: "grpc")
     tls = TLSSettings.server.reduce(into: [:]) { $0[$1] = settings.string($1) }
+    switch settings.string("reflection") ?? "false" {
+    case "true": reflection = true
+    case "false": reflection = false
+    case let text:
+      throw ProgramFailure(.usage, "reflection is '\(text)'; it must be true or false")
+    }
     guard
       case .tcp(let host, let port) = try Self.localAddress(
         settings.string("http") ?? "127.0.0.1:7401",
