@@ -31,6 +31,8 @@ final class CallStream {
   var id: Int32 = 0
   var side: Side
   var decoder: MessageDecoder
+  /// `grpc-encoding: gzip` was sent.
+  var compresses = false
 
   private var parts: Deque<InboundPart> = []
   private var reader: CheckedContinuation<InboundPart?, any Error>?
@@ -218,6 +220,14 @@ final class CallStream {
     if case .server(let call) = side, !call.sentHeaders {
       try connection.sendResponse([:], on: self)
     }
+    if compresses, bytes.isCompressed, let smaller = try Gzip.compressed(bytes.buffer) {
+      isAboveHighWater = !connection.session.send(
+        smaller,
+        prefix: BodyPrefix(flag: 1, messageLength: UInt32(smaller.readableBytes)),
+        on: id
+      )
+      return
+    }
     isAboveHighWater = !connection.session.send(
       bytes.buffer,
       prefix: BodyPrefix(messageLength: UInt32(bytes.count)),
@@ -273,6 +283,8 @@ struct ServerCall {
   var cancellation: ServerContext.RPCCancellationHandle?
   var isCancelled = false
   var sentHeaders = false
+  /// The client's `grpc-accept-encoding` names gzip.
+  var acceptsGzip = false
   var deadline: Scheduled<Void>?
 }
 

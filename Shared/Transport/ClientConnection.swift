@@ -102,6 +102,7 @@ final class ClientConnection: Sendable {
   /// A call; its request goes out with the first write.
   func makeCall(
     path: String,
+    compresses: Bool,
     maxRequestBytes: Int?,
     maxResponseBytes: Int
   ) async throws -> CallHandle {
@@ -118,6 +119,7 @@ final class ClientConnection: Sendable {
         ),
         maxMessageBytes: maxResponseBytes
       )
+      stream.compresses = compresses
       return CallHandle(stream, loop: loop)
     }.get()
   }

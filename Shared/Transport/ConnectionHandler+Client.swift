@@ -15,8 +15,9 @@ extension ConnectionHandler {
       HeaderField(":method", "POST"), HeaderField(":scheme", scheme),
       HeaderField(":path", call.path), HeaderField(":authority", call.authority),
       HeaderField("te", "trailers"), HeaderField("content-type", "application/grpc"),
-      HeaderField("grpc-accept-encoding", "identity"),
+      HeaderField("grpc-accept-encoding", MessageEncoding.accepted),
     ]
+    if stream.compresses { headers.append(HeaderField("grpc-encoding", MessageEncoding.gzip)) }
     for value in metadata[stringValues: "grpc-timeout"].prefix(1) {
       headers.append(HeaderField("grpc-timeout", value))
     }
@@ -38,6 +39,7 @@ extension ConnectionHandler {
       call.receivedHeaders = true
       call.httpFailure = httpFailure(status: status, contentType: headers["content-type"])
       if !endStream {
+        stream.decoder.isGzip = headers["grpc-encoding"] == MessageEncoding.gzip
         if call.httpFailure == nil { stream.deliver(.metadata(Metadata(fields: headers))) }
         return
       }

@@ -15,7 +15,11 @@ extension ConnectionHandler {
     }
     let stream = CallStream(
       connection: self,
-      side: .server(ServerCall()),
+      side: .server(
+        ServerCall(
+          acceptsGzip: headers["grpc-accept-encoding"].map(MessageEncoding.acceptsGzip) ?? false
+        )
+      ),
       maxMessageBytes: maxMessageBytes
     )
     stream.id = id
@@ -31,14 +35,17 @@ extension ConnectionHandler {
       )
       return
     }
-    if let encoding = headers["grpc-encoding"], encoding != "identity" {
-      stream.endInbound(.success(()))
-      sendFailure(
-        Status(code: .unimplemented, message: "grpc-encoding must be identity"),
-        on: stream,
-        adding: [HeaderField("grpc-accept-encoding", "identity")]
-      )
-      return
+    if let encoding = headers["grpc-encoding"], encoding != MessageEncoding.identity {
+      guard encoding == MessageEncoding.gzip else {
+        stream.endInbound(.success(()))
+        sendFailure(
+          Status(code: .unimplemented, message: "grpc-encoding must be identity or gzip"),
+          on: stream,
+          adding: [HeaderField("grpc-accept-encoding", MessageEncoding.accepted)]
+        )
+        return
+      }
+      stream.decoder.isGzip = true
     }
     if let text = headers["grpc-timeout"] {
       guard let timeout = grpcTimeout(text) else {
@@ -93,7 +100,12 @@ extension ConnectionHandler {
     }
     call.sentHeaders = true
     stream.side = .server(call)
-    try session.respond(Self.responseHeaders + metadata.fields, on: stream.id, endStream: false)
+    var headers = Self.responseHeaders
+    if call.acceptsGzip, metadata.compression.map({ $0 == .gzip }) ?? compressesByDefault {
+      stream.compresses = true
+      headers += Self.compressedHeaders
+    }
+    try session.respond(headers + metadata.fields, on: stream.id, endStream: false)
   }
 
   /// Sends the status as trailers, or with nothing sent before as a trailers-only answer.
@@ -135,5 +147,9 @@ extension ConnectionHandler {
 
   private static let responseHeaders = [
     HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
+  ]
+  private static let compressedHeaders = [
+    HeaderField("grpc-encoding", MessageEncoding.gzip),
+    HeaderField("grpc-accept-encoding", MessageEncoding.accepted),
   ]
 }

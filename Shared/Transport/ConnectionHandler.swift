@@ -16,6 +16,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   let logger: Logger
   /// Of a client's requests: "https" over TLS.
   var scheme = "http"
+  /// Of a server's answers, unless their metadata says otherwise.
+  var compressesByDefault = false
   private let keepalive: TimeAmount
   /// A server's new call: its path, and the stream. Nil on a client.
   var onCall: ((CallStream, String) -> Void)?

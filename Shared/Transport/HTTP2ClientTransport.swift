@@ -92,6 +92,7 @@ package final class HTTP2ClientTransport: ClientTransport {
     let connection = try await state.connection(waitForReady: options.waitForReady ?? false)
     let handle = try await connection.makeCall(
       path: "/" + descriptor.fullyQualifiedMethod,
+      compresses: options.compression.map { $0 == .gzip } ?? configuration.compressesRequests,
       maxRequestBytes: options.maxRequestMessageBytes,
       maxResponseBytes: options.maxResponseMessageBytes ?? configuration.maxReceivedMessageBytes
     )

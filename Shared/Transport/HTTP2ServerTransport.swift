@@ -167,6 +167,7 @@ package final class HTTP2ServerTransport: ServerTransport {
             keepalive: configuration.keepalive,
             logger: logger
           )
+          handler.compressesByDefault = configuration.compressesResponses
           let connection = ServerConnection(
             handler,
             channel: channel,

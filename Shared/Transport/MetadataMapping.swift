@@ -15,7 +15,7 @@ private func isReserved(_ name: String) -> Bool {
   case 12: name == "content-type" || name == "grpc-timeout" || name == "grpc-message"
   case 13: name == "grpc-encoding"
   case 20: name == "grpc-accept-encoding"
-  default: false
+  default: name == Metadata.compressionKey
   }
 }
 

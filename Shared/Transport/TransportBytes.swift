@@ -5,18 +5,30 @@ package import NIOCore
 /// to every stream without a copy.
 package struct TransportBytes: GRPCContiguousBytes, Hashable, Sendable {
   package var buffer: ByteBuffer
+  /// Received: it came compressed. Sent: it is compressed when its call is.
+  var isCompressed: Bool
 
   package init(_ buffer: ByteBuffer) {
     self.buffer = buffer
+    isCompressed = true
+  }
+
+  init(_ buffer: ByteBuffer, isCompressed: Bool) {
+    self.buffer = buffer
+    self.isCompressed = isCompressed
   }
 
   package init(repeating byte: UInt8, count: Int) {
-    buffer = ByteBuffer(repeating: byte, count: count)
+    self.init(ByteBuffer(repeating: byte, count: count))
   }
 
   package init<Source: Sequence>(_ sequence: Source) where Source.Element == UInt8 {
-    buffer = ByteBuffer(bytes: sequence)
+    self.init(ByteBuffer(bytes: sequence))
   }
+
+  package static func == (one: Self, other: Self) -> Bool { one.buffer == other.buffer }
+
+  package func hash(into hasher: inout Hasher) { buffer.hash(into: &hasher) }
 
   package var count: Int { buffer.readableBytes }
 

@@ -7,6 +7,9 @@ package struct ServerTransportConfiguration: Sendable {
   package var http2 = HTTP2Configuration()
   /// Most bytes of one received message; above it the call ends with RESOURCE_EXHAUSTED.
   package var maxReceivedMessageBytes = 4 * 1024 * 1024
+  /// Answers in gzip to clients that take it, unless a response's metadata says otherwise
+  /// (`Metadata.compression`). What comes compressed is taken in any case.
+  package var compressesResponses = false
   /// A connection silent for this long is asked by a PING; for twice as long, closed.
   package var keepalive: Duration = .seconds(20)
   /// Methods whose handlers run on the loop of their connection: fast, but whatever blocks or computes
@@ -27,6 +30,8 @@ package struct ClientTransportConfiguration: Sendable {
   package var http2 = HTTP2Configuration()
   /// Most bytes of one received message, unless the call's options say otherwise.
   package var maxReceivedMessageBytes = 64 * 1024 * 1024
+  /// Sends messages in gzip, unless the call's options say otherwise.
+  package var compressesRequests = false
   package var keepalive: Duration = .seconds(10)
   /// Time for one attempt to connect.
   package var connectTimeout: Duration = .seconds(5)

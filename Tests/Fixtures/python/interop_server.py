@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """gRPC's interoperability service on stock grpcio: what our own client transport is tested against.
 
-usage: .bindery/python/bin/python Tests/Fixtures/python/interop_server.py [ADDRESS]
+What grpcio does not tell a service is whether a request came compressed: expect_compressed is not
+checked.
+
+usage: .bindery/python/bin/python Tests/Fixtures/python/interop_server.py [ADDRESS] [--tls-cert FILE --tls-key FILE
+           [--tls-client-ca FILE]]
 ADDRESS is a loopback address, 127.0.0.1:0 unless told. Prints "ready ADDRESS" once it listens, and
 runs until it gets SIGTERM or SIGINT.
 """
@@ -16,6 +20,7 @@ import grpc
 
 import protos
 import stopping
+import tls
 
 MODULES = protos.interop()
 EMPTY = MODULES["empty"][0]
@@ -33,6 +38,8 @@ class TestService(STUBS.TestServiceServicer):
         return EMPTY.Empty()
 
     def UnaryCall(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
         echo_metadata(context)
         end_if_asked(request, context)
         return MESSAGES.SimpleResponse(payload=zeros(request.response_size))
@@ -41,6 +48,7 @@ class TestService(STUBS.TestServiceServicer):
         return self.UnaryCall(request, context)
 
     def StreamingOutputCall(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        context.set_compression(grpc.Compression.Gzip)
         echo_metadata(context)
         yield from answers(request, context)
 
@@ -89,13 +97,17 @@ def answers(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         # The end of the call ends the wait.
         if parameters.interval_us > 0 and ended.wait(parameters.interval_us / 1_000_000):
             return
+        if not parameters.compressed.value:
+            context.disable_next_message_compression()
         yield MESSAGES.StreamingOutputCallResponse(payload=zeros(parameters.size))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="gRPC's interoperability service on grpcio.")
     parser.add_argument("address", nargs="?", default="127.0.0.1:0")
-    address = parser.parse_args().address
+    tls.add_server_arguments(parser)
+    arguments = parser.parse_args()
+    address = arguments.address
     if not address.startswith(("127.0.0.1:", "[::1]:")):
         parser.error("only loopback addresses")
     server = grpc.server(
@@ -103,7 +115,12 @@ def main() -> int:
         options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)],
     )
     STUBS.add_TestServiceServicer_to_server(TestService(), server)
-    port = server.add_insecure_port(address)
+    credentials = tls.server_credentials(arguments)
+    port = (
+        server.add_secure_port(address, credentials)
+        if credentials
+        else server.add_insecure_port(address)
+    )
     server.start()
     stop = threading.Event()
     stopping.on_signal(stop.set)

@@ -7,12 +7,14 @@ ordinary call on the same connection must be answered.
 """
 
 import argparse
+import gzip
 import sys
+import zlib
 
 import grpc
 
 from http2 import Answer, Connection, message
-from report import Report, expect, expect_that
+from report import Report, expect
 
 EMPTY = "/grpc.testing.TestService/EmptyCall"
 UNARY = "/grpc.testing.TestService/UnaryCall"
@@ -119,13 +121,53 @@ class Odd:
             "flagged compressed, identity", code.INTERNAL, DUPLEX, body=message(b"x", flag=1), grpc_encoding="identity"
         )
         self.status("flag 2", code.INTERNAL, DUPLEX, body=message(b"x", flag=2))
+        zipped = gzip.compress(b"")
+        self.status("gzip", code.OK, body=message(zipped, flag=1), grpc_encoding="gzip")
+        self.status("gzip agreed and not used", code.OK, body=whole, grpc_encoding="gzip")
+        for name, body in (
+            ("no gzip", b"hello"),
+            ("empty gzip", b""),
+            ("gzip cut off", zipped[:-1]),
+            ("gzip and more", zipped + b"x"),
+            ("deflate for gzip", zlib.compress(b"")),
+        ):
+            self.status(name, code.INTERNAL, DUPLEX, body=message(body, flag=1), grpc_encoding="gzip")
+        self.status("gzip, flag 2", code.INTERNAL, DUPLEX, body=message(b"x", flag=2), grpc_encoding="gzip")
+        bomb = gzip.compress(bytes(32 * MIB))
+        self.status(
+            "gzip bomb", code.RESOURCE_EXHAUSTED, DUPLEX, body=message(bomb, flag=1), end=False, grpc_encoding="gzip"
+        )
+        self.answered_as_asked()
         answer = self.status("unknown encoding", code.UNIMPLEMENTED, body=message(b"x", flag=1), grpc_encoding="lzma")
         with self.report.check("unknown encoding, what is taken") as seen:
             accepted = answer.headers.get("grpc-accept-encoding", "")
-            expect_that("identity" in accepted.split(","), f"grpc-accept-encoding is {accepted!r}")
+            expect("grpc-accept-encoding", accepted, "identity,gzip")
             seen.append(accepted)
         self.abandoned()
         return self.report.finish()
+
+    def answered_as_asked(self) -> None:
+        """An answer is compressed only for who takes that."""
+        # response_size=10000, response_compressed={value=true}
+        asking = message(bytes([0x10, 0x90, 0x4E, 0x32, 0x02, 0x08, 0x01]))
+        for accepted, wanted in (
+            ("gzip", "gzip"),
+            ("identity, deflate, gzip", "gzip"),
+            ("identity,deflate", None),
+            ("gzipped", None),
+            ("", None),
+        ):
+            name = f"an answer for {accepted or 'nothing'}"
+            with self.report.check(name) as seen, Connection(self.target) as connection:
+                how = {"grpc_accept_encoding": accepted} if accepted else {}
+                answer = self.exchange(connection, UNARY, body=asking, **how)
+                expect("grpc-status", answer.grpc_status, "0")
+                expect("grpc-encoding", answer.headers.get("grpc-encoding"), wanted)
+                expect("the flag", answer.body[0], 1 if wanted else 0)
+                expect("the length", int.from_bytes(answer.body[1:5], "big"), len(answer.body) - 5)
+                body = gzip.decompress(answer.body[5:]) if wanted else answer.body[5:]
+                expect("the length of the message", len(body), 10_006)
+                seen.append(wanted or "identity")
 
     def abandoned(self) -> None:
         with self.report.check("reset in the middle of a message") as seen:

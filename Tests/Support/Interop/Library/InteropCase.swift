@@ -1,5 +1,5 @@
-/// The cases of gRPC's interoperability description (doc/interop-test-descriptions.md) that need
-/// neither credentials nor message compression, and two of our own: `half_duplex`, `slow_consumer`.
+/// The cases of gRPC's interoperability description (doc/interop-test-descriptions.md) that need no
+/// credentials, and two of our own: `half_duplex`, `slow_consumer`.
 package enum InteropCase: String, CaseIterable, Sendable {
   case emptyUnary = "empty_unary"
   case largeUnary = "large_unary"
@@ -17,6 +17,10 @@ package enum InteropCase: String, CaseIterable, Sendable {
   case unimplementedMethod = "unimplemented_method"
   case unimplementedService = "unimplemented_service"
   case slowConsumer = "slow_consumer"
+  case clientCompressedUnary = "client_compressed_unary"
+  case serverCompressedUnary = "server_compressed_unary"
+  case clientCompressedStreaming = "client_compressed_streaming"
+  case serverCompressedStreaming = "server_compressed_streaming"
 }
 
 /// What came is not what the case asks for.

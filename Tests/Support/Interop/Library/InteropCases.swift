@@ -41,6 +41,10 @@ package struct InteropCases<Transport: ClientTransport>: Sendable {
     case .unimplementedMethod: try await unimplementedMethod()
     case .unimplementedService: try await unimplementedService()
     case .slowConsumer: try await slowConsumer()
+    case .clientCompressedUnary: try await clientCompressedUnary()
+    case .serverCompressedUnary: try await serverCompressedUnary()
+    case .clientCompressedStreaming: try await clientCompressedStreaming()
+    case .serverCompressedStreaming: try await serverCompressedStreaming()
     }
   }
 

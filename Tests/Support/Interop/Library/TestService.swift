@@ -1,10 +1,17 @@
 package import GRPCCore
+internal import GRPCProtobuf
 internal import SwiftProtobuf
-package import TestWire
+internal import TestWire
+internal import Transport
 
 /// `grpc.testing.TestService`, gRPC's interoperability service, which clients of every language
 /// know how to test.
-package struct TestService: Grpc_Testing_TestService.ServiceProtocol {
+package struct TestService: RegistrableRPCService {
+  private typealias Method = Grpc_Testing_TestService.Method
+  private typealias Marked = MarkedMessage
+  private typealias OutputRequest = Marked<Grpc_Testing_StreamingOutputCallRequest>
+  private typealias OutputResponse = Marked<Grpc_Testing_StreamingOutputCallResponse>
+
   /// Names this server when a request asks who answered.
   private let serverID: String
 
@@ -12,84 +19,129 @@ package struct TestService: Grpc_Testing_TestService.ServiceProtocol {
     self.serverID = serverID
   }
 
-  package func emptyCall(
-    request: ServerRequest<Grpc_Testing_Empty>,
-    context: ServerContext
-  ) async throws -> ServerResponse<Grpc_Testing_Empty> {
-    ServerResponse(message: Grpc_Testing_Empty())
+  package func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>)
+  {
+    register(Method.EmptyCall.descriptor, &router) { (request, _) in
+      try await answer(request) { (_: Grpc_Testing_Empty, _) in Grpc_Testing_Empty() }
+    }
+    register(Method.UnaryCall.descriptor, &router) { request, _ in try await unary(request) }
+    register(Method.CacheableUnaryCall.descriptor, &router) { request, _ in
+      try await unary(request)
+    }
+    register(Method.StreamingOutputCall.descriptor, &router, output)
+    register(Method.FullDuplexCall.descriptor, &router, output)
+    register(Method.HalfDuplexCall.descriptor, &router, halfDuplex)
+    register(Method.StreamingInputCall.descriptor, &router) { request, _ in try await input(request)
+    }
+    register(Method.UnimplementedCall.descriptor, &router) { (request, _) in
+      try await answer(request) { (_: Grpc_Testing_Empty, _) -> Grpc_Testing_Empty in
+        throw RPCError(
+          code: .unimplemented,
+          message: "UnimplementedCall is not implemented on purpose"
+        )
+      }
+    }
   }
 
-  package func unaryCall(
-    request: ServerRequest<Grpc_Testing_SimpleRequest>,
-    context: ServerContext
-  ) async throws -> ServerResponse<Grpc_Testing_SimpleResponse> {
-    let message = request.message
-    if message.hasExpectCompressed { try Compression.check(message.expectCompressed) }
-    let trailing = request.metadata.echoedTrailing
+  /// With messages that know whether they are compressed, which generated code has no place for.
+  private func register<
+    Transport: ServerTransport,
+    Request: SwiftProtobuf.Message,
+    Response: SwiftProtobuf.Message
+  >(
+    _ method: MethodDescriptor,
+    _ router: inout RPCRouter<Transport>,
+    _ handler:
+      @escaping @Sendable (StreamingServerRequest<Marked<Request>>, ServerContext) async throws ->
+      StreamingServerResponse<Marked<Response>>
+  ) {
+    router.registerHandler(
+      forMethod: method,
+      deserializer: MarkedDeserializer(ProtobufDeserializer<Request>()),
+      serializer: MarkedSerializer(ProtobufSerializer<Response>()),
+      handler: handler
+    )
+  }
+
+  /// The only message of the request answered by one.
+  private func answer<Request, Response>(
+    _ request: StreamingServerRequest<Marked<Request>>,
+    _ body: (Request, inout Metadata) throws -> Response
+  ) async throws -> StreamingServerResponse<Marked<Response>> {
+    let only = try await ServerRequest(stream: request)
+    var metadata = only.metadata.echoedInitial
+    let response = try body(only.message.message, &metadata)
+    return StreamingServerResponse(
+      single: ServerResponse(
+        message: Marked(response, isCompressed: true),
+        metadata: metadata,
+        trailingMetadata: only.metadata.echoedTrailing
+      )
+    )
+  }
+
+  private func unary(
+    _ request: StreamingServerRequest<Marked<Grpc_Testing_SimpleRequest>>
+  ) async throws -> StreamingServerResponse<Marked<Grpc_Testing_SimpleResponse>> {
+    let only = try await ServerRequest(stream: request)
+    let message = only.message.message
+    if message.hasExpectCompressed {
+      try Compression.check(message.expectCompressed, only.message.isCompressed)
+    }
+    let trailing = only.metadata.echoedTrailing
     if message.hasResponseStatus { try end(with: message.responseStatus, trailing) }
     var response = Grpc_Testing_SimpleResponse()
     response.payload = try .zeros(message.responseSize)
     if message.fillServerID { response.serverID = serverID }
-    return ServerResponse(
-      message: response,
-      metadata: request.metadata.echoedInitial,
-      trailingMetadata: trailing
+    var metadata = only.metadata.echoedInitial
+    if message.hasResponseCompressed {
+      metadata.compression = message.responseCompressed.value ? .gzip : CompressionAlgorithm.none
+    }
+    return StreamingServerResponse(
+      single: ServerResponse(
+        message: Marked(response, isCompressed: true),
+        metadata: metadata,
+        trailingMetadata: trailing
+      )
     )
   }
 
-  package func cacheableUnaryCall(
-    request: ServerRequest<Grpc_Testing_SimpleRequest>,
-    context: ServerContext
-  ) async throws -> ServerResponse<Grpc_Testing_SimpleResponse> {
-    try await unaryCall(request: request, context: context)
-  }
-
-  package func streamingOutputCall(
-    request: ServerRequest<Grpc_Testing_StreamingOutputCallRequest>,
-    context: ServerContext
-  ) async throws -> StreamingServerResponse<Grpc_Testing_StreamingOutputCallResponse> {
-    let trailing = request.metadata.echoedTrailing
-    return StreamingServerResponse(metadata: request.metadata.echoedInitial) { writer in
-      try await answer(request.message, trailing, writer, context)
-      return trailing
-    }
-  }
-
-  package func streamingInputCall(
-    request: StreamingServerRequest<Grpc_Testing_StreamingInputCallRequest>,
-    context: ServerContext
-  ) async throws -> ServerResponse<Grpc_Testing_StreamingInputCallResponse> {
+  private func input(
+    _ request: StreamingServerRequest<Marked<Grpc_Testing_StreamingInputCallRequest>>
+  ) async throws -> StreamingServerResponse<Marked<Grpc_Testing_StreamingInputCallResponse>> {
     var response = Grpc_Testing_StreamingInputCallResponse()
-    for try await message in request.messages {
-      if message.hasExpectCompressed { try Compression.check(message.expectCompressed) }
+    for try await marked in request.messages {
+      let message = marked.message
+      if message.hasExpectCompressed {
+        try Compression.check(message.expectCompressed, marked.isCompressed)
+      }
       response.aggregatedPayloadSize &+= Int32(message.payload.body.count)
     }
-    return ServerResponse(
-      message: response,
-      metadata: request.metadata.echoedInitial,
-      trailingMetadata: request.metadata.echoedTrailing
+    return StreamingServerResponse(
+      single: ServerResponse(
+        message: Marked(response, isCompressed: true),
+        metadata: request.metadata.echoedInitial,
+        trailingMetadata: request.metadata.echoedTrailing
+      )
     )
   }
 
-  package func fullDuplexCall(
-    request: StreamingServerRequest<Grpc_Testing_StreamingOutputCallRequest>,
-    context: ServerContext
-  ) async throws -> StreamingServerResponse<Grpc_Testing_StreamingOutputCallResponse> {
-    let trailing = request.metadata.echoedTrailing
-    return StreamingServerResponse(metadata: request.metadata.echoedInitial) { writer in
+  @Sendable private func output(
+    _ request: StreamingServerRequest<OutputRequest>,
+    _ context: ServerContext
+  ) async throws -> StreamingServerResponse<OutputResponse> {
+    stream(request) { writer, trailing in
       for try await message in request.messages {
-        try await answer(message, trailing, writer, context)
+        try await answer(message.message, trailing, writer, context)
       }
-      return trailing
     }
   }
 
-  package func halfDuplexCall(
-    request: StreamingServerRequest<Grpc_Testing_StreamingOutputCallRequest>,
-    context: ServerContext
-  ) async throws -> StreamingServerResponse<Grpc_Testing_StreamingOutputCallResponse> {
-    let trailing = request.metadata.echoedTrailing
-    return StreamingServerResponse(metadata: request.metadata.echoedInitial) { writer in
+  @Sendable private func halfDuplex(
+    _ request: StreamingServerRequest<OutputRequest>,
+    _ context: ServerContext
+  ) async throws -> StreamingServerResponse<OutputResponse> {
+    stream(request) { writer, trailing in
       var waiting: [Grpc_Testing_StreamingOutputCallRequest] = []
       for try await var message in request.messages {
         guard waiting.count < Limits.halfDuplexRequests else {
@@ -99,25 +151,31 @@ package struct TestService: Grpc_Testing_TestService.ServiceProtocol {
           )
         }
         // Only what it asks for is kept.
-        message.clearPayload()
-        waiting.append(message)
+        message.message.clearPayload()
+        waiting.append(message.message)
       }
       for message in waiting { try await answer(message, trailing, writer, context) }
-      return trailing
     }
   }
 
-  package func unimplementedCall(
-    request: ServerRequest<Grpc_Testing_Empty>,
-    context: ServerContext
-  ) async throws -> ServerResponse<Grpc_Testing_Empty> {
-    throw RPCError(code: .unimplemented, message: "UnimplementedCall is not implemented on purpose")
+  /// An answer of several messages; each says whether it wants compression.
+  private func stream(
+    _ request: StreamingServerRequest<OutputRequest>,
+    _ body: @escaping @Sendable (RPCWriter<OutputResponse>, Metadata) async throws -> Void
+  ) -> StreamingServerResponse<OutputResponse> {
+    let trailing = request.metadata.echoedTrailing
+    var metadata = request.metadata.echoedInitial
+    metadata.compression = .gzip
+    return StreamingServerResponse(metadata: metadata) { writer in
+      try await body(writer, trailing)
+      return trailing
+    }
   }
 
   private func answer(
     _ request: Grpc_Testing_StreamingOutputCallRequest,
     _ trailing: Metadata,
-    _ writer: RPCWriter<Grpc_Testing_StreamingOutputCallResponse>,
+    _ writer: RPCWriter<OutputResponse>,
     _ context: ServerContext
   ) async throws {
     if request.hasResponseStatus { try end(with: request.responseStatus, trailing) }
@@ -125,7 +183,7 @@ package struct TestService: Grpc_Testing_TestService.ServiceProtocol {
       try await pause(microseconds: parameters.intervalUs, context)
       var response = Grpc_Testing_StreamingOutputCallResponse()
       response.payload = try .zeros(parameters.size)
-      try await writer.write(response)
+      try await writer.write(Marked(response, isCompressed: parameters.compressed.value))
     }
   }
 
@@ -162,12 +220,12 @@ private enum Limits {
 /// What the service knows of message compression.
 private enum Compression {
   /// - Throws: `RPCError` `invalidArgument` when a message did not come as it says.
-  static func check(_ expected: Grpc_Testing_BoolValue) throws {
-    // The transport takes no compressed messages yet: one that arrived came uncompressed.
-    guard expected.value else { return }
+  static func check(_ expected: Grpc_Testing_BoolValue, _ isCompressed: Bool) throws {
+    guard expected.value != isCompressed else { return }
     throw RPCError(
       code: .invalidArgument,
-      message: "expect_compressed is set and the message came uncompressed"
+      message: "expect_compressed is \(expected.value) and the message came "
+        + (isCompressed ? "compressed" : "uncompressed")
     )
   }
 }
