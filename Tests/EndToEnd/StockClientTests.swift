@@ -13,23 +13,31 @@ import Testing
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let stack = Stack(layout: try .ofThisBuild(), folder: folder, ports: .init(base: 7600))
     do {
-      try await stack.startControl()
-      let client = try await Completed.run(
-        "control_client.py",
-        path: stack.layout.repository.appending(path: ".bindery/python/bin/python").path,
-        arguments: [
-          stack.layout.repository.appending(path: "Tests/Fixtures/python/control_client.py").path,
-          stack.control,
-        ],
-        within: .seconds(90)
+      try await stack.startControl(["--reflection"])
+      try await run("control_client.py", [stack.control], stack)
+      try await run(
+        "reflection_client.py",
+        [stack.control, "bindery.v1.Admin", "Apply", "bindery.v1.WatchRequest"],
+        stack
       )
-      #expect(client.status == 0, "\(client.standardOutput)\(client.standardError)")
-      #expect(client.standardOutput.contains(" 0 failed"))
     } catch {
       Issue.record("\(error)")
     }
     let faults = await stack.stopAll()
     #expect(faults.isEmpty)
     removeFolder(folder)
+  }
+
+  private func run(_ name: String, _ arguments: [String], _ stack: Stack) async throws {
+    let client = try await Completed.run(
+      name,
+      path: stack.layout.repository.appending(path: ".bindery/python/bin/python").path,
+      arguments: [
+        stack.layout.repository.appending(path: "Tests/Fixtures/python/\(name)").path
+      ] + arguments,
+      within: .seconds(90)
+    )
+    #expect(client.status == 0, "\(client.standardOutput)\(client.standardError)")
+    #expect(client.standardOutput.contains(" 0 failed"))
   }
 }

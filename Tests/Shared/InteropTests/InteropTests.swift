@@ -18,10 +18,7 @@ import Testing
   func `our client passes all cases against a server`(server: String) async throws {
     try await Peers.use { peers in
       try await peers.serve(server) { address in
-        let completed = try await peers.runOurClient(at: address)
-        #expect(completed.status == 0, "\(completed.standardOutput)\(completed.standardError)")
-        let passed = completed.standardOutput.split(separator: "\n").filter { $0.hasPrefix("ok ") }
-        #expect(passed.count == InteropCase.allCases.count)
+        try await peers.expectAllCases(of: server, at: address)
       }
     }
   }
@@ -39,6 +36,22 @@ import Testing
         let unknown = try await peers.runOurClient(at: address, case: "no_such_case")
         #expect(unknown.status == 64)
         #expect(unknown.standardError.contains("no_such_case"))
+      }
+    }
+  }
+
+  @Test func `a stock client learns by reflection what is served`() async throws {
+    try await Peers.use { peers in
+      try await peers.serve("interop-server") { address in
+        let completed = try await peers.run(
+          "reflection_client.py",
+          [
+            address, "grpc.testing.TestService", "FullDuplexCall",
+            "grpc.testing.ResponseParameters",
+          ]
+        )
+        #expect(completed.status == 0, "\(completed.standardOutput)\(completed.standardError)")
+        #expect(completed.standardOutput.hasSuffix("6 passed, 0 failed\n"))
       }
     }
   }

@@ -1,5 +1,7 @@
 import Foundation
+import Interop
 import Scenario
+import Testing
 
 /// Programs on the other side of a test: ours, and stock ones in Python.
 struct Peers {
@@ -25,12 +27,16 @@ struct Peers {
   }
 
   /// Starts a server on a free port, hands over its HOST:PORT, and ends it.
-  func serve(_ name: String, _ body: (String) async throws -> Void) async throws {
+  func serve(
+    _ name: String,
+    _ options: [String] = [],
+    _ body: (String) async throws -> Void
+  ) async throws {
     let isPython = name.hasSuffix(".py")
     let server = try Program(
       name,
       path: isPython ? python : layout.program(name),
-      arguments: isPython ? [script(name)] : ["--port", "0"],
+      arguments: (isPython ? [script(name)] : ["--port", "0"]) + options,
       log: folder.appending(path: "\(name).log")
     )
     do {
@@ -57,8 +63,36 @@ struct Peers {
   }
 
   /// Runs our client against a server.
-  func runOurClient(at address: String, case name: String = "all") async throws -> Completed {
+  func runOurClient(
+    at address: String,
+    case name: String = "all",
+    _ options: [String] = []
+  ) async throws -> Completed {
     let port = address.split(separator: ":").last.map(String.init) ?? ""
-    return try await run("interop-client", ["--port", port, "--case", name])
+    return try await run("interop-client", ["--port", port, "--case", name] + options)
+  }
+}
+
+extension Peers {
+  /// All cases of our client must pass against a server, those left out that it can't know.
+  func expectAllCases(of server: String, at address: String, _ options: [String] = []) async throws
+  {
+    let completed = try await runOurClient(at: address, case: "all", options)
+    let lines = completed.standardOutput.split(separator: "\n")
+    let passed = lines.filter { $0.hasPrefix("ok ") }
+    // grpcio can't tell its services which message came compressed, so that their probes fail.
+    let impossible: [InteropCase] =
+      server == "interop-server" ? [] : [.clientCompressedUnary, .clientCompressedStreaming]
+    #expect(
+      passed.count == InteropCase.allCases.count - impossible.count,
+      "\(completed.standardOutput)\(completed.standardError)"
+    )
+    for test in impossible {
+      let isProbe = lines.contains {
+        $0.hasPrefix("FAIL  \(test.rawValue) ") && $0.contains("expected invalidArgument")
+      }
+      #expect(isProbe, "\(test)")
+    }
+    #expect(completed.status == (impossible.isEmpty ? 0 : 1))
   }
 }

@@ -73,14 +73,14 @@ package actor Stack {
     for index in ports.nodes.indices { try await startNode(index) }
   }
 
-  package func startControl() async throws {
+  package func startControl(_ options: [String] = []) async throws {
     try await start(
       "bindery-control",
       [
         "--grpc", control, "--http", "127.0.0.1:\(ports.http)", "--data-dir",
         folder.appending(path: "control").path, "--postgres-binaries", layout.postgres.path,
         "--tool-allow", "127.0.0.1:\(ports.tools)", "--lease-ms", "3000",
-      ]
+      ] + options
     )
   }
 

@@ -4,6 +4,7 @@ internal import GRPCCore
 internal import Interop
 internal import Logging
 internal import NIOPosix
+internal import TLS
 internal import Transport
 
 /// `interop-client`: our transport against interoperability servers of any language.
@@ -14,8 +15,8 @@ struct InteropClientCommand: AsyncParsableCommand {
     abstract: "Tests a server of gRPC's interoperability service over our own transport.",
     discussion: """
       One line a case; exit status 1 when one fails. The cases: \
-      \(InteropCase.allCases.map(\.rawValue).joined(separator: ", ")). The cases with compressed \
-      messages or with credentials are not supported yet and not part of "all".
+      \(InteropCase.allCases.map(\.rawValue).joined(separator: ", ")). Those with \
+      credentials are not supported.
       """
   )
 
@@ -28,6 +29,18 @@ struct InteropClientCommand: AsyncParsableCommand {
   @Option(name: .customLong("case"), help: "The name of a case, or \"all\".")
   var test = "all"
 
+  @Option(help: "A file (PEM) with the certificates that the server's one has to come from.")
+  var tlsCa: String?
+
+  @Option(help: "The name that the server's certificate has to have, if not the host's.")
+  var serverName: String?
+
+  @Option(help: "A file (PEM) with the certificate to show, and those of its issuers.")
+  var tlsCert: String?
+
+  @Option(help: "A file (PEM) with the certificate's key.")
+  var tlsKey: String?
+
   func validate() throws {
     guard (1 ... 65535).contains(port) else { throw ValidationError("--port is 1 to 65535.") }
     guard test == "all" || InteropCase(rawValue: test) != nil else {
@@ -37,10 +50,23 @@ struct InteropClientCommand: AsyncParsableCommand {
 
   func run() async throws {
     let cases = InteropCase(rawValue: test).map { [$0] } ?? InteropCase.allCases
+    let logger = Logger(label: "interop-client") { _ in SwiftLogNoOpLogHandler() }
+    var configuration = ClientTransportConfiguration()
+    do throws(CredentialFailure) {
+      let settings = [
+        "tls-ca": tlsCa, "tls-cert": tlsCert, "tls-key": tlsKey, "tls-server-name": serverName,
+      ]
+      configuration.tls = try TLSSettings.client(logger: logger) { settings[$0] ?? nil }
+    } catch {
+      FileHandle.standardError.write(Data("interop-client: \(error)\n".utf8))
+      throw ExitCode(78)
+    }
+    configuration.tlsServerName = serverName
     let transport = HTTP2ClientTransport(
       endpoints: [.tcp(host: host, port: port)],
+      configuration: configuration,
       group: MultiThreadedEventLoopGroup.singleton,
-      logger: Logger(label: "interop-client") { _ in SwiftLogNoOpLogHandler() }
+      logger: logger
     )
     let failed = try await withGRPCClient(transport: transport) { client in
       let runner = InteropCases(client: client)

@@ -5,6 +5,8 @@ internal import Interop
 internal import Logging
 internal import NIOPosix
 internal import ServiceLifecycle
+internal import TLS
+internal import TestWire
 internal import Transport
 internal import UnixSignals
 internal import Wire
@@ -16,10 +18,8 @@ struct InteropServerCommand: AsyncParsableCommand {
     commandName: "interop-server",
     abstract: "Serves gRPC's interoperability service over our own transport.",
     discussion: """
-      It serves grpc.testing.TestService, bindery.test.Echo and grpc.health.v1.Health without TLS on \
-      the loopback, says "ready HOST:PORT" once it listens, and runs until SIGTERM or SIGINT. \
-      Compressed messages are not supported yet: a request with expect_compressed ends with \
-      INVALID_ARGUMENT.
+      It serves grpc.testing.TestService, bindery.test.Echo, grpc.health.v1.Health and server \
+      reflection on the loopback, with --tls-cert and --tls-key over TLS, says "ready HOST:PORT" once it listens, and runs until SIGTERM or SIGINT.
       """
   )
 
@@ -28,6 +28,15 @@ struct InteropServerCommand: AsyncParsableCommand {
 
   @Option(help: "The port to listen on; 0 for a free one.")
   var port = 0
+
+  @Option(help: "A file (PEM) with the certificate to show, and those of its issuers.")
+  var tlsCert: String?
+
+  @Option(help: "A file (PEM) with the certificate's key.")
+  var tlsKey: String?
+
+  @Option(help: "A file (PEM) with the certificates that clients' ones have to come from.")
+  var tlsClientCa: String?
 
   func validate() throws {
     guard (0 ... 65535).contains(port) else { throw ValidationError("--port is 0 to 65535.") }
@@ -38,8 +47,17 @@ struct InteropServerCommand: AsyncParsableCommand {
 
   func run() async throws {
     let quiet = Logger(label: "interop-server") { _ in SwiftLogNoOpLogHandler() }
+    var configuration = ServerTransportConfiguration()
+    do throws(CredentialFailure) {
+      let files = ["tls-cert": tlsCert, "tls-key": tlsKey, "tls-client-ca": tlsClientCa]
+      configuration.tls = try TLSSettings.server(logger: quiet) { files[$0] ?? nil }
+    } catch {
+      FileHandle.standardError.write(Data("interop-server: \(error)\n".utf8))
+      throw ExitCode(78)
+    }
     let transport = HTTP2ServerTransport(
       address: .tcp(host: host, port: port),
+      configuration: configuration,
       group: MultiThreadedEventLoopGroup.singleton,
       logger: quiet
     )
@@ -47,9 +65,15 @@ struct InteropServerCommand: AsyncParsableCommand {
     for service in ["", "grpc.testing.TestService", "bindery.test.Echo"] {
       health.setStatus(.serving, of: service)
     }
+    let reflection = ReflectionService(
+      services: ["grpc.testing.TestService", "bindery.test.Echo", "grpc.health.v1.Health"],
+      descriptors: try DescriptorIndex(
+        base64: [WireDescriptors.fileDescriptorSet, TestWireDescriptors.fileDescriptorSet]
+      )
+    )
     let server = GRPCServer(
       transport: transport,
-      services: [TestService(), EchoService(), health]
+      services: [TestService(), EchoService(), health, reflection]
     )
     do {
       try await ServiceGroup(
