@@ -133,7 +133,7 @@ class Odd:
         ):
             self.status(name, code.INTERNAL, DUPLEX, body=message(body, flag=1), grpc_encoding="gzip")
         self.status("gzip, flag 2", code.INTERNAL, DUPLEX, body=message(b"x", flag=2), grpc_encoding="gzip")
-        bomb = gzip.compress(bytes(32 * MIB))
+        bomb = gzip.compress(bytes(12 * MIB))
         self.status(
             "gzip bomb", code.RESOURCE_EXHAUSTED, DUPLEX, body=message(bomb, flag=1), end=False, grpc_encoding="gzip"
         )
