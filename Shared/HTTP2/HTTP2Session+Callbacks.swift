@@ -109,10 +109,17 @@ extension HTTP2Session {
     case NGHTTP2_GOAWAY:
       delegate?.receivedGoAway(
         lastStream: frame.goaway.last_stream_id,
-        errorCode: frame.goaway.error_code
+        errorCode: frame.goaway.error_code,
+        reason: frame.goaway.opaque_data.map {
+          Array(UnsafeBufferPointer(start: $0, count: min(frame.goaway.opaque_data_len, 64)))
+        } ?? []
       )
     case NGHTTP2_PING:
-      if frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { delegate?.receivedPingAck() }
+      if frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 {
+        delegate?.receivedPingAck()
+      } else {
+        delegate?.receivedPing()
+      }
     case NGHTTP2_SETTINGS:
       if frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { delegate?.receivedSettings() }
     default: break

@@ -234,6 +234,29 @@ package final class HTTP2Session {
     _ = nghttp2_session_terminate_session(raw, errorCode)
   }
 
+  /// Says by GOAWAY why the connection is about to be closed.
+  package func refuse(errorCode: UInt32, reason: String) throws {
+    let bytes = Array(reason.utf8)
+    try check(
+      nghttp2_submit_goaway(
+        raw,
+        UInt8(NGHTTP2_FLAG_NONE.rawValue),
+        lastStream,
+        errorCode,
+        bytes,
+        bytes.count
+      ),
+      "refusing the peer"
+    )
+  }
+
+  /// The highest id of a stream that the peer opened, or on a client that was opened; 0 for none.
+  package var lastStream: Int32 {
+    role == .server
+      ? nghttp2_session_get_last_proc_stream_id(raw)
+      : Int32(clamping: nghttp2_session_get_next_stream_id(raw)) - 2
+  }
+
   package func ping() throws {
     try check(nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil), "sending a ping")
   }

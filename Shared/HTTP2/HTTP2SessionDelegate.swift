@@ -13,8 +13,10 @@ package protocol HTTP2SessionDelegate: AnyObject {
   func closed(stream: Int32, errorCode: UInt32)
   /// The stream's queue has fallen below the low water mark.
   func drained(stream: Int32)
-  /// The peer takes no streams after `lastStream`.
-  func receivedGoAway(lastStream: Int32, errorCode: UInt32)
+  /// The peer takes no streams after `lastStream`; `reason` is its debug data, at most 64 bytes of it.
+  func receivedGoAway(lastStream: Int32, errorCode: UInt32, reason: [UInt8])
+  /// The peer asks for a sign of life; it is answered already.
+  func receivedPing()
   /// The peer answered a PING of ours.
   func receivedPingAck()
   /// The peer's first or a later SETTINGS.

@@ -6,8 +6,9 @@ internal import NIOPosix
 
 /// An open connection of a client.
 final class ClientConnection: Sendable {
-  /// What becomes of a connection, in this order.
+  /// What becomes of a connection, in this order but for complaints.
   enum Event: Sendable {
+    case tooManyPings
     case usable
     case unusable
     case closed
@@ -42,6 +43,7 @@ final class ClientConnection: Sendable {
   /// - Throws: What the system says when nobody listens or the time is up.
   static func open(
     _ address: TransportAddress,
+    at target: SocketAddress,
     configuration: ClientTransportConfiguration,
     group: any EventLoopGroup,
     logger: Logger
@@ -54,11 +56,12 @@ final class ClientConnection: Sendable {
         role: .client,
         http2: configuration.http2,
         maxMessageBytes: configuration.maxReceivedMessageBytes,
-        keepalive: configuration.keepalive,
+        limits: configuration.life,
         logger: logger
       )
       if configuration.tls != nil { handler.scheme = "https" }
       handler.onUsable = { continuation.yield($0 ? .usable : .unusable) }
+      handler.onTooManyPings = { continuation.yield(.tooManyPings) }
       handler.onInactive = {
         continuation.yield(.closed)
         continuation.finish()
@@ -82,14 +85,18 @@ final class ClientConnection: Sendable {
     let channel: any Channel
     let authority: String
     switch address {
-    case .tcp(let host, let port):
+    case .tcp:
       authority = configuration.tlsServerName ?? address.description
       channel = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .connect(host: host, port: port).get()
-    case .unix(let path):
+        .connect(to: target).get()
+    case .unix:
       authority = configuration.tlsServerName ?? "localhost"
-      channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
+      channel = try await bootstrap.connect(to: target).get()
     }
+    // A server that accepts and says nothing must not hold up the ones after it.
+    var patience = TimeAmount(configuration.connectTimeout)
+    if configuration.tls != nil { patience = patience + TimeAmount(configuration.handshakeTimeout) }
+    loop.scheduleTask(in: patience) { handler.value.closeIfNeverUsable() }
     return ClientConnection(
       channel: channel,
       handler: handler,

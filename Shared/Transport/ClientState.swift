@@ -10,8 +10,10 @@ final class ClientState: Sendable {
 
   private struct State {
     var current: ClientConnection?
-    /// The connection that `use` follows, also before and after it takes calls.
-    var followed: ClientConnection?
+    /// Every connection that is not closed: the one that takes calls or will, and those that end.
+    var open: [ObjectIdentifier: ClientConnection] = [:]
+    var connectivity = ConnectivityState.idle
+    var watchers: [UInt64: AsyncStream<ConnectivityState>.Continuation] = [:]
     var failure: RPCError?
     var isShutDown = false
     var isCancelled = false
@@ -62,7 +64,7 @@ final class ClientState: Sendable {
 
   // MARK: - The connecting loop
 
-  /// An attempt failed: calls that don't wait for a connection fail.
+  /// A round of attempts failed: calls that don't wait for a connection fail.
   func failed(_ error: RPCError) {
     let impatient = state.withLock { state in
       state.current = nil
@@ -74,15 +76,15 @@ final class ClientState: Sendable {
     for waiter in impatient.values { waiter.continuation.resume(throwing: error) }
   }
 
-  /// Offers `connection` to calls until it is closed. Returns whether it ever took any.
-  func use(_ connection: ClientConnection) async -> Bool {
+  /// Offers `connection` to calls until it takes no more. Returns whether it ever took any.
+  func use(_ connection: ClientConnection, onTooManyPings: () -> Void) async -> Bool {
     let isUnwanted = state.withLock { state in
-      state.followed = connection
+      state.open[ObjectIdentifier(connection)] = connection
       return state.isShutDown ? (true, state.isCancelled) : (false, false)
     }
     if isUnwanted.0 { isUnwanted.1 ? connection.closeNow() : connection.finish() }
     var wasUsable = false
-    for await event in connection.events {
+    follow: for await event in connection.events {
       switch event {
       case .usable:
         wasUsable = true
@@ -93,21 +95,62 @@ final class ClientState: Sendable {
           defer { state.waiters.removeAll() }
           return Array(state.waiters.values)
         }
+        report(.ready)
         for waiter in waiters { waiter.continuation.resume(returning: connection) }
-      case .unusable, .closed:
-        state.withLock { state in
-          if state.current === connection { state.current = nil }
-        }
+      case .tooManyPings: onTooManyPings()
+      case .unusable, .closed: break follow
       }
     }
     state.withLock { state in
       if state.current === connection { state.current = nil }
-      state.followed = nil
-    }
-    if !wasUsable {
-      failed(RPCError(code: .unavailable, message: connection.security.failure))
     }
     return wasUsable
+  }
+
+  /// Waits until a connection that takes no more calls is closed: its last ones may still run.
+  func outlive(_ connection: ClientConnection) async {
+    for await _ in connection.events {}
+    _ = state.withLock { $0.open.removeValue(forKey: ObjectIdentifier(connection)) }
+  }
+
+  // MARK: - Connectivity
+
+  var connectivity: ConnectivityState { state.withLock { $0.connectivity } }
+
+  /// The state now, then every change; a slow reader misses the oldest ones.
+  func watch() -> AsyncStream<ConnectivityState> {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: ConnectivityState.self,
+      bufferingPolicy: .bufferingNewest(16)
+    )
+    let id = state.withLock { state in
+      state.nextWaiter += 1
+      continuation.yield(state.connectivity)
+      if state.connectivity == .shutdown {
+        continuation.finish()
+      } else {
+        state.watchers[state.nextWaiter] = continuation
+      }
+      return state.nextWaiter
+    }
+    continuation.onTermination = { [weak self] _ in
+      _ = self?.state.withLock { $0.watchers.removeValue(forKey: id) }
+    }
+    return stream
+  }
+
+  func report(_ connectivity: ConnectivityState) {
+    let watchers = state.withLock { state in
+      guard state.connectivity != connectivity, state.connectivity != .shutdown else {
+        return [AsyncStream<ConnectivityState>.Continuation]()
+      }
+      state.connectivity = connectivity
+      return Array(state.watchers.values)
+    }
+    for watcher in watchers {
+      watcher.yield(connectivity)
+      if connectivity == .shutdown { watcher.finish() }
+    }
   }
 
   /// Waits between attempts; ends early on shutdown.
@@ -136,18 +179,19 @@ final class ClientState: Sendable {
 
   /// No new calls; running ones go on.
   func shutDown() {
-    let (followed, waiters) = state.withLock { state in
+    let (open, waiters) = state.withLock { state in
       state.isShutDown = true
       state.current = nil
       defer { state.waiters.removeAll() }
-      return (state.followed, Array(state.waiters.values))
+      return (Array(state.open.values), Array(state.waiters.values))
     }
+    report(.shutdown)
     for waiter in waiters {
       waiter.continuation.resume(
         throwing: RPCError(code: .unavailable, message: "the client is shut down")
       )
     }
-    followed?.finish()
+    for connection in open { connection.finish() }
     wakeContinuation.yield()
     wakeContinuation.finish()
   }
@@ -156,6 +200,6 @@ final class ClientState: Sendable {
   func cancel() {
     state.withLock { $0.isCancelled = true }
     shutDown()
-    state.withLock { $0.followed }?.closeNow()
+    for connection in state.withLock({ Array($0.open.values) }) { connection.closeNow() }
   }
 }

@@ -93,12 +93,21 @@ extension ConnectionHandler: HTTP2SessionDelegate {
     streams[id]?.drained()
   }
 
-  func receivedGoAway(lastStream: Int32, errorCode: UInt32) {
-    if session.role == .client { beginGracefulShutdown() }
+  func receivedGoAway(lastStream: Int32, errorCode: UInt32, reason: [UInt8]) {
+    guard session.role == .client else { return }
+    if errorCode == HTTP2ErrorCode.enhanceYourCalm, reason.elementsEqual(Self.tooManyPings.utf8) {
+      onTooManyPings?()
+    }
+    beginGracefulShutdown()
+  }
+
+  func receivedPing() {
+    countPing()
   }
 
   func receivedPingAck() {
     finishShutdownPing()
+    pingAnswered()
   }
 
   func receivedSettings() {

@@ -18,7 +18,15 @@ final class ConnectionHandler: ChannelInboundHandler {
   var scheme = "http"
   /// Of a server's answers, unless their metadata says otherwise.
   var compressesByDefault = false
-  private let keepalive: TimeAmount
+  let limits: ConnectionLife.Limits
+  var life: ConnectionLife?
+  var lifeTask: Scheduled<Void>?
+  /// A server's count of PINGs that came too early.
+  var strikes: PingPolicy.Strikes?
+  /// Something of a call was written since the last PING came.
+  var hasSent = false
+  /// A client's: the server complains of PINGs.
+  var onTooManyPings: (() -> Void)?
   /// A server's new call: its path, and the stream. Nil on a client.
   var onCall: ((CallStream, String) -> Void)?
   /// A client's connection is usable (true) or takes no more calls (false).
@@ -30,23 +38,21 @@ final class ConnectionHandler: ChannelInboundHandler {
   private var isFlushScheduled = false
   private var isReading = false
   private var isPulling = false
-  private var hasReceived = false
-  private var missedPings = 0
-  private var keepaliveTask: RepeatedTask?
+  var hasReceived = false
   private(set) var isDraining = false
   private var awaitsShutdownPing = false
-  private var isUsable = false
+  private(set) var isUsable = false
 
   init(
     role: HTTP2Session.Role,
     http2: HTTP2Configuration,
     maxMessageBytes: Int,
-    keepalive: Duration,
+    limits: ConnectionLife.Limits,
     logger: Logger
   ) throws {
     session = try HTTP2Session(role: role, configuration: http2)
     self.maxMessageBytes = maxMessageBytes
-    self.keepalive = TimeAmount(keepalive)
+    self.limits = limits
     self.logger = logger
     session.delegate = self
   }
@@ -68,12 +74,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   private func start(_ context: ChannelHandlerContext) {
-    guard keepaliveTask == nil else { return }
-    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-    keepaliveTask = context.eventLoop.scheduleRepeatedTask(
-      initialDelay: keepalive,
-      delay: keepalive
-    ) { _ in bound.value.checkAlive() }
+    guard life == nil else { return }
+    beginLife(on: context.eventLoop)
     flush()
   }
 
@@ -115,7 +117,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   private func stop() {
     guard context != nil else { return }
     context = nil
-    keepaliveTask?.cancel()
+    lifeTask?.cancel()
     setUsable(false)
     // libnghttp2 does not report the streams of a session that ends; we do.
     let lost = RPCError(code: .unavailable, message: "the connection was lost")
@@ -138,7 +140,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  private func flush() {
+  func flush() {
     guard let context, !isPulling else { return }
     isPulling = true
     defer { isPulling = false }
@@ -174,27 +176,6 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   // MARK: - Life
 
-  /// A silent connection is asked twice, then closed.
-  private func checkAlive() {
-    if hasReceived {
-      hasReceived = false
-      missedPings = 0
-      return
-    }
-    missedPings += 1
-    if missedPings > 2 {
-      logger.debug("a connection is silent and was closed")
-      context?.close(promise: nil)
-      return
-    }
-    do {
-      try session.ping()
-      flush()
-    } catch {
-      context?.close(promise: nil)
-    }
-  }
-
   /// Takes no new calls; closes when the running ones are over (RFC 9113 section 6.8).
   func beginGracefulShutdown() {
     guard !isDraining, context != nil else { return }
@@ -217,6 +198,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     session.terminate()
     flush()
     context?.close(promise: nil)
+  }
+
+  func closeIfNeverUsable() {
+    if !isUsable, !isDraining { context?.close(promise: nil) }
   }
 
   func setUsable(_ usable: Bool) {

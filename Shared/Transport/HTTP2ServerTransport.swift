@@ -164,9 +164,10 @@ package final class HTTP2ServerTransport: ServerTransport {
             role: .server,
             http2: configuration.http2,
             maxMessageBytes: configuration.maxReceivedMessageBytes,
-            keepalive: configuration.keepalive,
+            limits: configuration.life,
             logger: logger
           )
+          handler.strikes = PingPolicy.Strikes(configuration.pings)
           handler.compressesByDefault = configuration.compressesResponses
           let connection = ServerConnection(
             handler,

@@ -10,8 +10,17 @@ package struct ServerTransportConfiguration: Sendable {
   /// Answers in gzip to clients that take it, unless a response's metadata says otherwise
   /// (`Metadata.compression`). What comes compressed is taken in any case.
   package var compressesResponses = false
-  /// A connection silent for this long is asked by a PING; for twice as long, closed.
-  package var keepalive: Duration = .seconds(20)
+  /// A connection silent for this long is asked for a sign of life, and closed without one.
+  package var keepalive: Duration? = .seconds(20)
+  package var keepaliveTimeout: Duration = .seconds(20)
+  /// How often clients may ask.
+  package var pings = PingPolicy()
+  /// A connection of this age, give or take a tenth, takes no more calls; nil for any age.
+  package var maxConnectionAge: Duration?
+  /// What running calls get beyond that age; nil for all the time they want.
+  package var maxConnectionAgeGrace: Duration?
+  /// A connection without calls for this long is ended; nil for never.
+  package var maxConnectionIdle: Duration?
   /// Methods whose handlers run on the loop of their connection: fast, but whatever blocks or computes
   /// for long there holds up every connection of the loop. The others run on the global executor.
   package var runsOnLoop: @Sendable (MethodDescriptor) -> Bool = { _ in true }
@@ -32,7 +41,14 @@ package struct ClientTransportConfiguration: Sendable {
   package var maxReceivedMessageBytes = 64 * 1024 * 1024
   /// Sends messages in gzip, unless the call's options say otherwise.
   package var compressesRequests = false
-  package var keepalive: Duration = .seconds(10)
+  /// A connection with calls, silent for this long, is asked for a sign of life and closed without one.
+  /// Doubled when a server complains ("too_many_pings" of gRPC's proposal A8).
+  package var keepalive: Duration? = .seconds(10)
+  package var keepaliveTimeout: Duration = .seconds(20)
+  /// Asks also while no call is open, which most servers resent.
+  package var keepaliveWithoutCalls = false
+  /// Finds the addresses of a host; asked again for every round of attempts.
+  package var resolver = NameResolver.system
   /// Time for one attempt to connect.
   package var connectTimeout: Duration = .seconds(5)
   package var backoff = Backoff()
@@ -63,5 +79,28 @@ package struct Backoff: Hashable, Sendable {
       if delay >= maximum { break }
     }
     return min(delay, maximum) * (1 + jitter * random)
+  }
+}
+
+extension ServerTransportConfiguration {
+  var life: ConnectionLife.Limits {
+    var limits = ConnectionLife.Limits()
+    limits.keepalive = keepalive
+    limits.keepaliveTimeout = keepaliveTimeout
+    limits.keepaliveWithoutCalls = true
+    limits.maxAge = maxConnectionAge
+    limits.maxAgeGrace = maxConnectionAgeGrace
+    limits.maxIdle = maxConnectionIdle
+    return limits
+  }
+}
+
+extension ClientTransportConfiguration {
+  var life: ConnectionLife.Limits {
+    var limits = ConnectionLife.Limits()
+    limits.keepalive = keepalive
+    limits.keepaliveTimeout = keepaliveTimeout
+    limits.keepaliveWithoutCalls = keepaliveWithoutCalls
+    return limits
   }
 }

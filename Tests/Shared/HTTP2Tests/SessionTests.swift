@@ -19,7 +19,10 @@ private final class Recorder: HTTP2SessionDelegate {
   func sentEnd(of stream: Int32) { events.append("sent \(stream)") }
   func closed(stream: Int32, errorCode: UInt32) { events.append("closed \(stream) \(errorCode)") }
   func drained(stream: Int32) { events.append("drained \(stream)") }
-  func receivedGoAway(lastStream: Int32, errorCode: UInt32) { events.append("goaway \(errorCode)") }
+  func receivedGoAway(lastStream: Int32, errorCode: UInt32, reason: [UInt8]) {
+    events.append("goaway \(errorCode)")
+  }
+  func receivedPing() {}
   func receivedPingAck() { events.append("pong") }
   func receivedSettings() { events.append("settings") }
 }

@@ -99,7 +99,10 @@ final class LightConnection: HTTP2SessionDelegate {
   }
 
   func drained(stream: Int32) {}
-  func receivedGoAway(lastStream: Int32, errorCode: UInt32) { failure = "the server goes away" }
+  func receivedGoAway(lastStream: Int32, errorCode: UInt32, reason: [UInt8]) {
+    failure = "the server goes away"
+  }
+  func receivedPing() {}
   func receivedPingAck() {}
   func receivedSettings() {}
 }
