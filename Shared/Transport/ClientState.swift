@@ -109,6 +109,8 @@ final class ClientState: Sendable {
 
   /// Waits until a connection that takes no more calls is closed: its last ones may still run.
   func outlive(_ connection: ClientConnection) async {
+    // For one that ran out of stream ids; it would stay open.
+    connection.finish()
     for await _ in connection.events {}
     _ = state.withLock { $0.open.removeValue(forKey: ObjectIdentifier(connection)) }
   }
