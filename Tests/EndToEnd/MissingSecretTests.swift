@@ -155,7 +155,8 @@ extension `The edge of a node` {
         id: "wamid.S6"
       )
       #expect(try await delivery.post(to: edge).status == 503)
-      let reply = try await WebVisitor(host: "vakil.example").say("hello", to: edge)
+      // A tenant that is served without a lease: this node may not have its first one yet.
+      let reply = try await WebVisitor(host: "sahayak.example").say("hello", to: edge)
       #expect(reply.ended == "done")
     } catch {
       Issue.record("\(error)")
