@@ -13,6 +13,8 @@ struct HeaderCache: ~Copyable {
   }
 
   private static let size = 64
+  /// Bytes of a name or value that are worth keeping: a peer must not fill the cache with what is long.
+  private static let longest = 256
   private var slots = [Slot?](repeating: nil, count: size)
 
   deinit {
@@ -28,6 +30,9 @@ struct HeaderCache: ~Copyable {
     let place = index & (Self.size - 1)
     if let slot = slots[place], slot.name == name, slot.value == value { return slot.field }
     let field = HeaderField(Self.text(name), Self.text(value))
+    guard field.name.utf8.count <= Self.longest, field.value.utf8.count <= Self.longest else {
+      return field
+    }
     if let old = slots[place] {
       nghttp2_rcbuf_decref(old.name)
       nghttp2_rcbuf_decref(old.value)
