@@ -129,6 +129,7 @@ final class WatchPump: Sendable {
       return state.failure == nil && !state.awaitsRoom ? state.watcher : nil
     }
     guard let watcher else { return }
+    defer { outbound.flush() }
     do {
       while let frame = try watcher.next() {
         guard try !outbound.write(loop.message(of: frame)) else { continue }

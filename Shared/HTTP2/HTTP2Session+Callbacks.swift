@@ -1,4 +1,5 @@
 internal import CNGHTTP2
+internal import NIOCore
 
 // What libnghttp2 calls. The closures capture nothing: the session comes by its user data, which is
 // unretained, since the session owns the C object.
@@ -6,15 +7,11 @@ extension HTTP2Session {
   /// A body comes from `bodies`, by stream id.
   static let provider = nghttp2_data_provider(
     source: nghttp2_data_source(ptr: nil),
-    read_callback: { _, stream, target, capacity, flags, _, context in
-      guard let session = HTTP2Session.from(context), let target, let flags else {
+    read_callback: { _, stream, _, capacity, flags, _, context in
+      guard let session = HTTP2Session.from(context), let flags else {
         return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
       }
-      return session.readBody(
-        of: stream,
-        into: UnsafeMutableRawBufferPointer(start: target, count: capacity),
-        flags: flags
-      )
+      return session.nextLength(of: stream, atMost: capacity, flags: flags)
     }
   )
 
@@ -52,6 +49,18 @@ extension HTTP2Session {
         HTTP2Session.from(context)?.delegate?.sentEnd(of: header.stream_id)
       }
       return 0
+    }
+    nghttp2_session_callbacks_set_send_data_callback(callbacks) {
+      _,
+      frame,
+      header,
+      length,
+      _,
+      context in
+      guard let session = HTTP2Session.from(context), let frame, let header else {
+        return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+      }
+      return session.sendData(of: frame.pointee.hd.stream_id, header, length: length)
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
       raw,
@@ -126,25 +135,47 @@ extension HTTP2Session {
     }
   }
 
-  private func readBody(
+  /// How long the stream's next DATA frame is; `sendData` follows with its content.
+  private func nextLength(
     of stream: Int32,
-    into target: UnsafeMutableRawBufferPointer,
+    atMost capacity: Int,
     flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
     guard let index = bodies.index(forKey: stream) else {
       return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
-    let count = bodies.values[index].read(into: target)
-    if bodies.values[index].isExhausted {
+    let queued = bodies.values[index].queuedBytes
+    let length = min(queued, capacity)
+    if bodies.values[index].isFinished, length == queued {
       flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
       if let trailers = bodies.values[index].trailers {
         flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
         let code = trailers.withNameValues { nghttp2_submit_trailer(raw, stream, $0, $1) }
         if code != 0 { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
       }
-    } else if count == 0 {
+    } else if length == 0 {
       bodies.values[index].isDeferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+    return length
+  }
+
+  /// Appends a whole DATA frame to what `pull` collects: its 9 bytes of header, then the content.
+  private func sendData(of stream: Int32, _ header: UnsafePointer<UInt8>, length: Int) -> Int32 {
+    // Asked again by the next `pull`.
+    guard outgoing.readableBytes < outgoingLimit else {
+      return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+    }
+    guard let index = bodies.index(forKey: stream) else {
+      return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+    }
+    let headerLength = 9
+    outgoing.writeWithUnsafeMutableBytes(minimumWritableBytes: headerLength + length) { target in
+      target.copyMemory(from: UnsafeRawBufferPointer(start: header, count: headerLength))
+      let content = target[headerLength ..< headerLength + length]
+      return headerLength
+        + bodies.values[index].read(into: UnsafeMutableRawBufferPointer(rebasing: content))
     }
     if bodies.values[index].isAboveHighWater,
       bodies.values[index].queuedBytes < configuration.lowWater
@@ -152,7 +183,7 @@ extension HTTP2Session {
       bodies.values[index].isAboveHighWater = false
       delegate?.drained(stream: stream)
     }
-    return count
+    return 0
   }
 }
 

@@ -15,7 +15,8 @@ package final class HTTP2Session {
 
   package let role: Role
   package let configuration: HTTP2Configuration
-  package weak var delegate: (any HTTP2SessionDelegate)?
+  /// Outlives the session's use. Not weak: that would cost every retain of the delegate a detour.
+  package unowned var delegate: (any HTTP2SessionDelegate)?
 
   let raw: OpaquePointer
   var bodies: [Int32: OutboundBody] = [:]
@@ -23,6 +24,9 @@ package final class HTTP2Session {
   var incoming: [HeaderField] = []
   var incomingSize = 0
   var headerCache = HeaderCache()
+  /// What `pull` collects, and how much of it at most.
+  var outgoing = ByteBuffer()
+  var outgoingLimit = 0
 
   /// - Throws: `HTTP2Failure` when libnghttp2 has no memory.
   package init(role: Role, configuration: HTTP2Configuration = .init()) throws {
@@ -117,12 +121,16 @@ package final class HTTP2Session {
   /// - Returns: Whether there may be more.
   /// - Throws: `HTTP2Failure` when the session can't go on.
   package func pull(into buffer: inout ByteBuffer, limit: Int) throws -> Bool {
-    while buffer.readableBytes < limit {
+    swap(&outgoing, &buffer)
+    defer { swap(&outgoing, &buffer) }
+    outgoingLimit = limit
+    while outgoing.readableBytes < limit {
       var pointer: UnsafePointer<UInt8>?
+      // Frames of DATA come by `sendData`, in their order among the others.
       let count = nghttp2_session_mem_send(raw, &pointer)
       if count < 0 { throw HTTP2Failure(nghttp2: Int32(count), doing: "writing") }
-      guard count > 0, let pointer else { return false }
-      buffer.writeBytes(UnsafeRawBufferPointer(start: pointer, count: count))
+      guard count > 0, let pointer else { return outgoing.readableBytes >= limit }
+      outgoing.writeBytes(UnsafeRawBufferPointer(start: pointer, count: count))
     }
     return true
   }

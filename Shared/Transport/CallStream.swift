@@ -31,6 +31,10 @@ final class CallStream {
   var id: Int32 = 0
   var side: Side
   var decoder: MessageDecoder
+  /// Of a server's answer.
+  var hasSentHeaders = false
+  /// Bytes that a message to send has at most; nil for no limit.
+  var maxSentBytes: Int?
   /// `grpc-encoding: gzip` was sent.
   var compresses = false
 
@@ -189,6 +193,13 @@ final class CallStream {
   ///
   /// - Throws: `RPCError` when the call is over.
   func write(_ part: OutboundPart) throws -> Bool {
+    let hasRoom = try queue(part)
+    connection.scheduleFlush()
+    return hasRoom
+  }
+
+  /// Like `write`, for one who flushes the connection himself.
+  func queue(_ part: OutboundPart) throws -> Bool {
     if let outboundFailure {
       // A status after the end is no fault of the handler's.
       if case .status = part { return true }
@@ -197,30 +208,31 @@ final class CallStream {
     guard !isOutboundFinished else {
       throw RPCError(code: .failedPrecondition, message: "the call was finished already")
     }
-    switch (side, part) {
-    case (.server, .metadata(let metadata)): try connection.sendResponse(metadata, on: self)
-    case (.client, .metadata(let metadata)): try connection.sendRequest(metadata, on: self)
-    case (_, .message(let bytes)): try send(bytes)
-    case (.server, .status(let status, let metadata)):
+    switch part {
+    case .message(let bytes): try send(bytes)
+    case .metadata(let metadata):
+      switch side {
+      case .server: try connection.sendResponse(metadata, on: self)
+      case .client: try connection.sendRequest(metadata, on: self)
+      }
+    case .status(let status, let metadata):
+      guard case .server = side else {
+        throw RPCError(code: .internalError, message: "clients send no status")
+      }
       try connection.sendStatus(status, metadata, on: self)
-    case (.client, .status):
-      throw RPCError(code: .internalError, message: "clients send no status")
     }
     connection.hasSent = true
-    connection.scheduleFlush()
     return !isAboveHighWater
   }
 
   private func send(_ bytes: TransportBytes) throws {
-    if case .client(let call) = side, let limit = call.maxRequestBytes, bytes.count > limit {
+    if let limit = maxSentBytes, bytes.count > limit {
       throw RPCError(
         code: .resourceExhausted,
         message: "the message has \(bytes.count) bytes; at most \(limit) are sent"
       )
     }
-    if case .server(let call) = side, !call.sentHeaders {
-      try connection.sendResponse([:], on: self)
-    }
+    if !hasSentHeaders, case .server = side { try connection.sendResponse([:], on: self) }
     if compresses, bytes.isCompressed, let smaller = try Gzip.compressed(bytes.buffer) {
       isAboveHighWater = !connection.session.send(
         smaller,
@@ -283,7 +295,6 @@ struct ServerCall {
   /// GRPCCore's handle, once the call's task runs.
   var cancellation: ServerContext.RPCCancellationHandle?
   var isCancelled = false
-  var sentHeaders = false
   /// The client's `grpc-accept-encoding` names gzip.
   var acceptsGzip = false
   var deadline: Scheduled<Void>?
@@ -293,7 +304,6 @@ struct ServerCall {
 struct ClientCall {
   let path: String
   let authority: String
-  let maxRequestBytes: Int?
   var receivedHeaders = false
   /// An HTTP status that is not 200, or a content type that is not gRPC's: the call fails with it.
   var httpFailure: RPCError?

@@ -121,12 +121,11 @@ final class ClientConnection: Sendable {
       }
       let stream = CallStream(
         connection: connection,
-        side: .client(
-          ClientCall(path: path, authority: authority, maxRequestBytes: maxRequestBytes)
-        ),
+        side: .client(ClientCall(path: path, authority: authority)),
         maxMessageBytes: maxResponseBytes
       )
       stream.compresses = compresses
+      stream.maxSentBytes = maxRequestBytes
       return CallHandle(stream, loop: loop)
     }.get()
   }

@@ -95,11 +95,10 @@ extension ConnectionHandler {
   }
 
   func sendResponse(_ metadata: Metadata, on stream: CallStream) throws {
-    guard case .server(var call) = stream.side, !call.sentHeaders else {
+    guard case .server(let call) = stream.side, !stream.hasSentHeaders else {
       throw RPCError(code: .internalError, message: "response metadata is sent once")
     }
-    call.sentHeaders = true
-    stream.side = .server(call)
+    stream.hasSentHeaders = true
     var headers = Self.responseHeaders
     if call.acceptsGzip, metadata.compression.map({ $0 == .gzip }) ?? compressesByDefault {
       stream.compresses = true
@@ -114,7 +113,7 @@ extension ConnectionHandler {
     call.deadline?.cancel()
     stream.isOutboundFinished = true
     let trailers = status.fields + metadata.fields
-    if call.sentHeaders {
+    if stream.hasSentHeaders {
       session.finish(stream.id, trailers: trailers)
     } else {
       try session.respond(Self.responseHeaders + trailers, on: stream.id, endStream: true)

@@ -35,9 +35,12 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   var streams: [Int32: CallStream] = [:]
   private(set) var context: ChannelHandlerContext?
+  private var flushQueue: FlushQueue?
   private var isFlushScheduled = false
   private var isReading = false
   private var isPulling = false
+  /// The channel's, kept here: asked for at every flush.
+  private var isWritable = true
   var hasReceived = false
   private(set) var isDraining = false
   private var awaitsShutdownPing = false
@@ -61,6 +64,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    flushQueue = FlushQueue.of(context.eventLoop)
     if context.channel.isActive { start(context) }
   }
 
@@ -100,7 +104,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { flush() }
+    isWritable = context.channel.isWritable
+    if isWritable { flush() }
     context.fireChannelWritabilityChanged()
   }
 
@@ -117,6 +122,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   private func stop() {
     guard context != nil else { return }
     context = nil
+    flushQueue = nil
     lifeTask?.cancel()
     setUsable(false)
     // libnghttp2 does not report the streams of a session that ends; we do.
@@ -131,13 +137,19 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   /// Flushes once the current batch is over.
   func scheduleFlush() {
-    guard !isFlushScheduled, !isReading, let context else { return }
+    guard !isFlushScheduled, !isReading, let flushQueue else { return }
     isFlushScheduled = true
-    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-    context.eventLoop.execute {
-      bound.value.isFlushScheduled = false
-      bound.value.flush()
-    }
+    flushQueue.add(self)
+  }
+
+  /// While a batch is read, its end flushes.
+  func flushUnlessReading() {
+    if !isReading { flush() }
+  }
+
+  func flushScheduled() {
+    isFlushScheduled = false
+    flush()
   }
 
   func flush() {
@@ -145,20 +157,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     isPulling = true
     defer { isPulling = false }
     do {
-      var wrote = false
-      while context.channel.isWritable {
-        var buffer = context.channel.allocator.buffer(capacity: 16 * 1024)
+      while isWritable {
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(8 * 1024)
         let more = try session.pull(into: &buffer, limit: 64 * 1024)
         if buffer.readableBytes > 0 {
-          wrote = true
-          context.write(wrapOutboundOut(buffer), promise: nil)
+          context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         }
         if !more { break }
-        // A full buffer goes to the socket before the next one is made.
-        context.flush()
-        wrote = false
       }
-      if wrote { context.flush() }
     } catch {
       logger.debug("a connection can't go on", metadata: ["error": "\(error)"])
       context.close(promise: nil)

@@ -9,7 +9,7 @@ enum EchoMethods {
   /// Registered with static types, so that the compiler can specialise a call's whole path.
   static func register<Transport: ServerTransport>(
     on router: inout RPCRouter<Transport>,
-    watchers: EchoWatchers<Transport.Bytes>
+    watchers: some EchoWatchers<Transport.Bytes>
   ) {
     let raw = RawBytes<Transport.Bytes>()
     router.registerHandler(forMethod: method("Get"), deserializer: raw, serializer: raw) {
@@ -31,9 +31,11 @@ enum EchoMethods {
         return [:]
       }
     }
-    router.registerHandler(forMethod: method("Watch"), deserializer: raw, serializer: raw) { _, _ in
+    router.registerHandler(forMethod: method("Watch"), deserializer: raw, serializer: raw) {
+      _,
+      context in
       StreamingServerResponse { writer in
-        try await watchers.serve { try await writer.write($0) }
+        try await watchers.serve(context) { try await writer.write($0) }
         return [:]
       }
     }
@@ -52,8 +54,21 @@ enum EchoMethods {
   }
 }
 
-/// All who watch; a slow one gets the newest message only.
-final class EchoWatchers<Message: GRPCContiguousBytes & Sendable>: Sendable {
+/// All who watch, and get what is published.
+protocol EchoWatchers<Message>: Sendable {
+  associatedtype Message: GRPCContiguousBytes & Sendable
+
+  func publish(_ message: Message)
+
+  /// Writes a first message of one byte, then all that is published, until the call is cancelled.
+  func serve(
+    _ context: ServerContext,
+    _ write: @escaping @Sendable (Message) async throws -> Void
+  ) async throws
+}
+
+/// Watchers by gRPC's own means: a task each; a slow one gets the newest message only.
+final class TaskWatchers<Message: GRPCContiguousBytes & Sendable>: EchoWatchers {
   private struct State {
     var streams: [UInt64: AsyncStream<Message>.Continuation] = [:]
     var next: UInt64 = 0
@@ -67,8 +82,10 @@ final class EchoWatchers<Message: GRPCContiguousBytes & Sendable>: Sendable {
     }
   }
 
-  /// Writes a first message, then all that is published, until the call is cancelled.
-  func serve(_ write: @escaping @Sendable (Message) async throws -> Void) async throws {
+  func serve(
+    _ context: ServerContext,
+    _ write: @escaping @Sendable (Message) async throws -> Void
+  ) async throws {
     let (stream, continuation) = AsyncStream.makeStream(
       of: Message.self,
       bufferingPolicy: .bufferingNewest(1)

@@ -24,7 +24,7 @@ struct EchoServer: AsyncParsableCommand {
       logger: Logger(label: "echo") { _ in SwiftLogNoOpLogHandler() }
     )
     var router = RPCRouter<HTTP2ServerTransport>()
-    EchoMethods.register(on: &router, watchers: EchoWatchers())
+    EchoMethods.register(on: &router, watchers: LoopWatchers())
     let server = GRPCServer(transport: transport, router: router)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await server.serve() }

@@ -1,5 +1,3 @@
-internal import NIOCore
-
 /// One gRPC call on a connection of its own, which must not end.
 final class LightCall {
   private let connection: LightConnection
@@ -16,7 +14,7 @@ final class LightCall {
   var descriptor: Int32 { connection.descriptor }
 
   /// Takes each message that comes.
-  var onMessage: (ByteBuffer) throws -> Void {
+  var onMessage: (UnsafeRawBufferPointer) throws -> Void {
     get { stream.onMessage }
     set { stream.onMessage = newValue }
   }

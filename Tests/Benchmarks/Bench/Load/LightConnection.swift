@@ -8,7 +8,7 @@ final class LightConnection: HTTP2SessionDelegate {
   private let port: Int
   private let session: HTTP2Session
   private var streams: [Int32: LightStream] = [:]
-  private var touched: [LightStream] = []
+  private var ended: [LightStream] = []
   private var outbound = ByteBuffer()
   private var failure: String?
 
@@ -52,8 +52,10 @@ final class LightConnection: HTTP2SessionDelegate {
       throw BenchFailure("the server closed a connection")
     }
     try session.receive(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
-    for stream in touched { try stream.takeMessages() }
-    touched.removeAll(keepingCapacity: true)
+    if !ended.isEmpty {
+      for stream in ended { try stream.onEnd(stream) }
+      ended.removeAll(keepingCapacity: true)
+    }
     if let failure { throw BenchFailure(failure) }
     try flush()
   }
@@ -67,25 +69,22 @@ final class LightConnection: HTTP2SessionDelegate {
     }
   }
 
-  private func touch(_ stream: LightStream) {
-    guard !stream.isTouched else { return }
-    stream.isTouched = true
-    touched.append(stream)
-  }
-
   // MARK: - HTTP2SessionDelegate
 
   func received(headers: [HeaderField], on stream: Int32, endStream: Bool) {
     guard let stream = streams[stream], let status = headers["grpc-status"] else { return }
     stream.status = status
     stream.statusMessage = headers["grpc-message"] ?? ""
-    touch(stream)
+    ended.append(stream)
   }
 
   func received(data: UnsafeRawBufferPointer, on id: Int32) {
     if let stream = streams[id] {
-      stream.append(data)
-      touch(stream)
+      do {
+        try stream.receive(data)
+      } catch {
+        failure = failure ?? "\(error)"
+      }
     }
     session.consume(data.count, on: id)
   }
@@ -110,31 +109,41 @@ final class LightConnection: HTTP2SessionDelegate {
 /// One call of a `LightConnection`.
 final class LightStream {
   fileprivate let id: Int32
-  fileprivate var isTouched = false
   private var inbound = ByteBuffer()
   /// `grpc-status`, once the call is over.
   fileprivate(set) var status: String?
   fileprivate(set) var statusMessage = ""
-  /// Takes each message that comes.
-  var onMessage: (ByteBuffer) throws -> Void = { _ in }
+  /// Takes each message that comes; must not send.
+  var onMessage: (UnsafeRawBufferPointer) throws -> Void = { _ in }
   /// The call is over, all its messages are taken.
   var onEnd: (LightStream) throws -> Void = { _ in }
 
   fileprivate init(_ id: Int32) { self.id = id }
 
-  fileprivate func append(_ bytes: UnsafeRawBufferPointer) { inbound.writeBytes(bytes) }
-
-  fileprivate func takeMessages() throws {
-    isTouched = false
-    while inbound.readableBytes >= 5,
-      let length = inbound.getInteger(at: inbound.readerIndex + 1, as: UInt32.self),
-      inbound.readableBytes >= 5 + Int(length)
-    {
-      inbound.moveReaderIndex(forwardBy: 5)
-      if let message = inbound.readSlice(length: Int(length)) { try onMessage(message) }
+  /// Takes the whole messages in `bytes` where they are, and keeps the rest.
+  fileprivate func receive(_ bytes: UnsafeRawBufferPointer) throws {
+    guard inbound.readableBytes > 0 else {
+      let taken = try takeMessages(in: bytes)
+      inbound.writeBytes(bytes.dropFirst(taken))
+      return
     }
+    inbound.writeBytes(bytes)
+    let taken = try inbound.withUnsafeReadableBytes { try takeMessages(in: $0) }
+    inbound.moveReaderIndex(forwardBy: taken)
     if inbound.readableBytes == 0 { inbound.clear() }
-    if status != nil { try onEnd(self) }
+  }
+
+  /// Returns how many bytes the whole messages have.
+  private func takeMessages(in bytes: UnsafeRawBufferPointer) throws -> Int {
+    var taken = 0
+    while bytes.count - taken >= 5 {
+      let prefix = bytes.loadUnaligned(fromByteOffset: taken + 1, as: UInt32.self)
+      let end = taken + 5 + Int(UInt32(bigEndian: prefix))
+      guard end <= bytes.count else { break }
+      try onMessage(UnsafeRawBufferPointer(rebasing: bytes[(taken + 5) ..< end]))
+      taken = end
+    }
+    return taken
   }
 }
 
@@ -147,7 +156,7 @@ extension LightConnection {
     defer { scratch.deallocate() }
     var answer: [UInt8]?
     let stream = try open(path)
-    stream.onMessage = { answer = Array($0.readableBytesView) }
+    stream.onMessage = { answer = Array($0) }
     try send(message, on: stream, isLast: true)
     while stream.status == nil {
       var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import NIOCore
 internal import Observability
 internal import SwiftProtobuf
 internal import Wire
@@ -59,8 +58,8 @@ struct WatchLoad: ParsableCommand {
   }
 
   /// A short first message says that the watch stands.
-  private func take(_ message: ByteBuffer, _ rounds: Rounds) {
-    if message.readableBytes >= bytes { rounds.received() } else { rounds.came() }
+  private func take(_ message: UnsafeRawBufferPointer, _ rounds: Rounds) {
+    if message.count >= bytes { rounds.received() } else { rounds.came() }
   }
 
   private func watch(
@@ -144,9 +143,9 @@ final class OwedAcknowledgements {
 
   var isEmpty: Bool { owed.isEmpty }
 
-  func take(_ message: ByteBuffer, of watcher: Int, _ rounds: Rounds) throws {
+  func take(_ message: UnsafeRawBufferPointer, of watcher: Int, _ rounds: Rounds) throws {
     let response = try Bindery_V1_WatchResponse(
-      serializedBytes: Array(message.readableBytesView)
+      serializedBytes: Array(message)
     )
     switch response.message {
     case .snapshotEnd(let end):

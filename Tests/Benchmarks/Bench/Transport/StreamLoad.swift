@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import NIOCore
 internal import Observability
 
 /// Server streams on several connections, all read by one thread.
@@ -38,7 +37,7 @@ struct StreamLoad: ParsableCommand {
         let stream = try connection.open(Self.path)
         var count = 0
         stream.onMessage = { message in
-          guard message.readableBytes == 128 else { throw BenchFailure("a message is cut") }
+          guard message.count == 128 else { throw BenchFailure("a message is cut") }
           count += 1
         }
         stream.onEnd = { [messages] stream in

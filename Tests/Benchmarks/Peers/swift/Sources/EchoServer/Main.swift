@@ -21,7 +21,7 @@ struct Main {
       transportSecurity: .plaintext
     )
     var router = RPCRouter<HTTP2ServerTransport.Posix>()
-    EchoMethods.register(on: &router, watchers: EchoWatchers())
+    EchoMethods.register(on: &router, watchers: TaskWatchers())
     let server = GRPCServer(transport: transport, router: router)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await server.serve() }
