@@ -1,4 +1,5 @@
 internal import API
+internal import Access
 internal import Changelog
 internal import Compiler
 internal import Conversations
@@ -71,6 +72,8 @@ struct ControlDaemon {
     var options = NodeRegistry.Options()
     options.lease = settings.lease
     let nodes = NodeRegistry(options: options)
+    let access = AccessControl(settings: settings, store: store, logger: logger)
+    try await access.prepare()
     let ledger = LedgerService(store: store, logger: logger)
     let conversations = ConversationService(store: store, logger: logger)
     let claims = ClaimDispatcher(logger: logger) { limit in
@@ -97,7 +100,8 @@ struct ControlDaemon {
         store: store,
         ledger: ledger,
         registry: nodes,
-        hub: hub
+        hub: hub,
+        tokens: access.tokens
       ),
       distribution,
       ConversationsAPI(service: conversations, claims: claims),
@@ -112,6 +116,8 @@ struct ControlDaemon {
         descriptors: try DescriptorIndex(base64: [WireDescriptors.fileDescriptorSet])
       ).registerMethods(with: &router)
     }
+    try access.check(router.methods)
+    router.registerInterceptors(pipeline: access.interceptors)
     let server = GRPCServer(transport: transport, router: router)
     let tail = ChangelogTail(
       source: .init(
@@ -137,6 +143,7 @@ struct ControlDaemon {
       UntilShutdown { try await store.runWakeups() },
       UntilShutdown { await tail.run() },
       UntilShutdown { try await claims.run() },
+      UntilShutdown { try await access.run() },
       UntilShutdown { await tls?.follow() },
       grpc,
       operatorHTTP,
