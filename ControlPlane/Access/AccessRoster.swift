@@ -239,15 +239,26 @@ package final class AccessRoster: Sendable {
     endLapsed()
     for await _ in stream {}
     try Task.checkCancellation()
-    return Self.lapsed(credential, in: state.withLock { $0.byHash }, at: now())
-      ?? AccessRefusal(.unauthenticated, "the credential is no longer good")
+    do throws(AccessRefusal) {
+      try confirm(credential)
+    } catch {
+      return error
+    }
+    return AccessRefusal(.unauthenticated, "the credential is no longer good")
+  }
+
+  /// - Throws: `AccessRefusal`, when the credential is no longer good.
+  package func confirm(_ credential: Principal.Credential) throws(AccessRefusal) {
+    let token = credential.hash.flatMap { hash in state.withLock { $0.byHash[hash] } }
+    if let refusal = Self.lapsed(credential, token, at: now()) { throw refusal }
   }
 
   private func endLapsed() {
     let now = now()
     let ended = state.withLock { state in
       let ended = state.watchers.filter {
-        Self.lapsed($0.value.credential, in: state.byHash, at: now) != nil
+        let credential = $0.value.credential
+        return Self.lapsed(credential, credential.hash.flatMap { state.byHash[$0] }, at: now) != nil
       }
       for number in ended.keys { state.watchers[number] = nil }
       return ended.values.map(\.ring)
@@ -257,15 +268,15 @@ package final class AccessRoster: Sendable {
 
   private static func lapsed(
     _ credential: Principal.Credential,
-    in tokens: [Digest: AccessToken],
+    _ token: AccessToken?,
     at now: Date
   ) -> AccessRefusal? {
     switch credential {
     case .certificate(let notAfter):
       guard notAfter <= now else { return nil }
       return AccessRefusal(.unauthenticated, "the certificate has expired; connect with a new one")
-    case .token(let hash):
-      guard let token = tokens[hash] else {
+    case .token:
+      guard let token else {
         return AccessRefusal(
           .unauthenticated,
           "the access token was rotated or removed; use its new text"
@@ -279,5 +290,11 @@ package final class AccessRoster: Sendable {
 extension Logger {
   fileprivate func warning(_ message: Message, _ error: any Error) {
     warning(message, metadata: ["error": "\(error)"])
+  }
+}
+
+extension Principal.Credential {
+  fileprivate var hash: Digest? {
+    if case .token(let hash) = self { hash } else { nil }
   }
 }

@@ -35,11 +35,14 @@ package struct AccessInterceptor: ServerInterceptor {
     var request = request
     let messages = request.messages
     request.messages = RPCAsyncSequence(
-      wrapping: messages.map { message in
-        do {
+      wrapping: AdmittedMessages(base: messages) { message in
+        do throws(AccessRefusal) {
+          // A caller may take its time over a request, and its credential end meanwhile.
+          try roster.confirm(principal.credential)
+          guard let message else { return nil }
           return try rule.admit(message, of: principal)
-        } catch let refusal as AccessRefusal {
-          throw refuse(refusal, context, principal)
+        } catch {
+          throw refuse(error, context, principal)
         }
       }
     )
