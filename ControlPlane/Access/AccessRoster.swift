@@ -108,19 +108,24 @@ package final class AccessRoster: Sendable {
       )
     }
     let hash = text.hash
-    let (found, sameID, slug) = state.withLock { state in
-      let found = state.byHash[hash]
-      if let found { state.used.insert(found.id) }
-      return (found, state.byID[text.id], found?.tenant.flatMap { state.slugs[$0] })
+    // By the part that is public; the rest is compared in a time that tells nothing of it.
+    let (found, slug) = state.withLock { state in
+      let found = state.byID[text.id]
+      return (found, found?.tenant.flatMap { state.slugs[$0] })
     }
     guard let token = found else {
       throw AccessRefusal(
         .unauthenticated,
-        sameID == nil
-          ? "there is no such access token here; ask an administrator for one"
-          : "access token \(text.id) was rotated, or mistyped; use its new text"
+        "there is no such access token here; ask an administrator for one"
       )
     }
+    guard token.hash.equalsInConstantTime(hash) else {
+      throw AccessRefusal(
+        .unauthenticated,
+        "access token \(text.id) was rotated, or mistyped; use its new text"
+      )
+    }
+    state.withLock { _ = $0.used.insert(token.id) }
     if let over = Self.over(token, at: now()) { throw over }
     let role: Principal.Role
     switch (token.role, token.tenant, token.nodeID) {
@@ -235,8 +240,12 @@ package final class AccessRoster: Sendable {
       return state.nextWatcher
     }
     defer { state.withLock { _ = $0.watchers.removeValue(forKey: number) } }
-    // It may have ended since it was looked up.
-    endLapsed()
+    do throws(AccessRefusal) {
+      // It may have ended since it was looked up.
+      try confirm(credential)
+    } catch {
+      return error
+    }
     for await _ in stream {}
     try Task.checkCancellation()
     do throws(AccessRefusal) {
@@ -296,5 +305,12 @@ extension Logger {
 extension Principal.Credential {
   fileprivate var hash: Digest? {
     if case .token(let hash) = self { hash } else { nil }
+  }
+}
+
+extension Digest {
+  /// Looks at every byte, wherever the first difference is.
+  fileprivate func equalsInConstantTime(_ other: Digest) -> Bool {
+    zip(bytes, other.bytes).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
   }
 }

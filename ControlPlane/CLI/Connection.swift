@@ -180,7 +180,7 @@ struct ConnectionOptions: ParsableArguments {
     case .invalidArgument, .failedPrecondition:
       Terminal.error(error.message)
       return ExitStatus.invalidConfiguration
-    case .unauthenticated, .permissionDenied:
+    case .unauthenticated, .permissionDenied, .resourceExhausted:
       Terminal.error("refused by the control plane at \(address): \(error.message)")
       return ExitStatus.refused
     case .aborted:

@@ -9,6 +9,7 @@ internal import Store
 /// Who may call this daemon, as its settings say.
 struct AccessControl {
   let tokens: TokenService
+  private let failures: AuthenticationFailures
   private let roster: AccessRoster
   private let settings: ControlSettings
   private let logger: Logger
@@ -18,6 +19,13 @@ struct AccessControl {
     self.logger = logger
     roster = AccessRoster(source: .init(store), logger: logger)
     tokens = TokenService(store: store, roster: roster)
+    failures = AuthenticationFailures(perMinute: settings.authFailuresPerMinute)
+  }
+
+  /// For the metrics.
+  var unauthenticated: (told: Int, exhausted: Int) {
+    let counts = failures.counts
+    return (counts.told, counts.exhausted)
   }
 
   /// What stands before all methods; nothing with open access.
@@ -26,6 +34,7 @@ struct AccessControl {
     let interceptor = AccessInterceptor(
       roster: roster,
       certificates: NodeCertificate(acceptsCommonName: settings.nodesByCommonName),
+      failures: failures,
       logger: logger
     )
     return [.apply(interceptor, to: .all)]

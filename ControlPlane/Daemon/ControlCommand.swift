@@ -66,6 +66,9 @@ struct ControlCommand: AsyncParsableCommand {
   )
   var bootstrapTokenFile: String?
 
+  @Option(help: "Failed authentications that one address may have in a minute (default 120).")
+  var authFailures: String?
+
   @Option(help: "Address for liveness, readiness and metrics (default 127.0.0.1:7401).")
   var http: String?
 
@@ -115,7 +118,8 @@ struct ControlCommand: AsyncParsableCommand {
     let single: [(String, String?)] = [
       ("grpc", grpc), ("tls-cert", tlsCert), ("tls-key", tlsKey), ("tls-client-ca", tlsClientCa),
       ("tls-client", tlsClient), ("access", access), ("node-identity", nodeIdentity),
-      ("bootstrap-token-file", bootstrapTokenFile), ("http", http), ("data-dir", dataDir),
+      ("bootstrap-token-file", bootstrapTokenFile), ("auth-failures", authFailures), ("http", http),
+      ("data-dir", dataDir),
       ("database-url", databaseUrl),
       ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),
       ("database-connections", databaseConnections), ("lease-ms", leaseMs),

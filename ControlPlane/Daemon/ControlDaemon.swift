@@ -105,7 +105,7 @@ struct ControlDaemon {
       ),
       distribution,
       ConversationsAPI(service: conversations, claims: claims),
-      LedgerAPI(logger: logger) { try await ledger.record($0) },
+      LedgerAPI(logger: logger) { try await ledger.record($0, servedTenants: $1) },
       health,
     ]
     for service in services { service.registerMethods(with: &router) }
@@ -135,7 +135,8 @@ struct ControlDaemon {
         isReady: ready.isReady,
         revision: hub.revision ?? .zero,
         connectedNodes: nodes.nodes.count { $0.isConnected },
-        watchers: hub.watcherCount
+        watchers: hub.watcherCount,
+        unauthenticated: access.unauthenticated
       )
     }
     let operatorHTTP = http.application { port in ready.httpListens(on: port) }

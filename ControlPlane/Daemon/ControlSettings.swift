@@ -28,6 +28,8 @@ struct ControlSettings {
   let nodesByCommonName: Bool
   /// Where the first token of role admin is written, when there is none.
   let bootstrapTokenFile: String?
+  /// Failed authentications that one address may have in a minute.
+  let authFailuresPerMinute: Int
   let http: (host: String, port: Int)
   let dataDirectory: String
   let database: Database
@@ -41,8 +43,7 @@ struct ControlSettings {
     [
       "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
       "database-connections", "tool-allow", "lease-ms", "log-level", "access", "node-identity",
-      "bootstrap-token-file",
-      "reflection",
+      "bootstrap-token-file", "auth-failures", "reflection",
     ] + TLSSettings.server
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -65,6 +66,7 @@ struct ControlSettings {
       )
     }
     nodesByCommonName = identity == "common-name"
+    authFailuresPerMinute = try settings.int("auth-failures", in: 1 ... 1_000_000) ?? 120
     bootstrapTokenFile = settings.string("bootstrap-token-file")
     guard
       case .tcp(let host, let port) = try Self.localAddress(

@@ -12,7 +12,11 @@ import WireServices
   .stack(
     base: 8100,
     controlArguments: { folder in
-      ["--access", "tokens", "--bootstrap-token-file", folder.appending(path: "admin.token").path]
+      [
+        "--access", "tokens", "--bootstrap-token-file", folder.appending(path: "admin.token").path,
+        // Each test is refused more often than anybody should be.
+        "--auth-failures", "100000",
+      ]
     }
   ) { stack in
     try await stack.startControl()
@@ -258,6 +262,56 @@ struct `Access by tokens` {
     #expect(
       try await stack.database().count("select 1 from humans where slug = 'intruder'") == 0
     )
+  }
+
+  @Test(arguments: [("Usage", "llm_calls"), ("Apply", "commits")])
+  func `a call that is under way when its token ends is cut, and writes nothing`(
+    _ name: String,
+    _ table: String
+  ) async throws {
+    let author = try await token(["--role", "author", "--tenant", "medicly"])
+    let database = try stack.database()
+    // Whoever needs the table waits for this.
+    let holder = Task {
+      try await database.scalar(
+        "begin; lock table \(table) in access exclusive mode; select pg_sleep(30); commit"
+      )
+    }
+    func sessions(_ condition: String) async throws -> Int {
+      try await database.count(
+        """
+        select 1 from pg_locks where relation = '\(table)'::regclass and \(condition)
+        """
+      )
+    }
+    try await waitUntil("the table is locked", within: .seconds(10)) {
+      try await sessions("granted and mode = 'AccessExclusiveLock'") == 1
+    }
+    let method = bindery("Admin", name)
+    let (stack, admin) = (stack, admin)
+    let call = Task {
+      try await RawCalls(stack.control, token: author.text)
+        .call(method, [Self.request(of: method, "medicly")], seconds: 60)
+    }
+    try await waitUntil("the call waits for it", within: .seconds(10)) {
+      try await sessions("not granted") >= 1
+    }
+    _ = try await stack.tool(token: admin).json(["token", "revoke", author.id])
+    let ending = try await call.value
+    #expect(ending.code == .unauthenticated, "\(ending)")
+    #expect(ending.message.contains("was revoked"))
+    #expect(try await sessions("granted and mode = 'AccessExclusiveLock'") == 1)
+    _ = try await database.scalar(
+      """
+      select count(pg_terminate_backend(pid)) from pg_locks
+      where relation = '\(table)'::regclass and granted and mode = 'AccessExclusiveLock'
+      """
+    )
+    _ = await holder.result
+    try await waitUntil("nobody holds the table", within: .seconds(10)) {
+      try await sessions("true") == 0
+    }
+    #expect(try await database.count("select 1 from humans where slug = 'intruder'") == 0)
   }
 
   @Test func `a token's text stands in no log, no list and no table`() async throws {

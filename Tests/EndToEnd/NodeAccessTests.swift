@@ -239,24 +239,51 @@ struct `Access of nodes` {
       begin.conversation.tenantID = tenant.data
       var commit = Bindery_V1_CommitTurnRequest()
       commit.conversation.tenantID = tenant.data
-      var record = Bindery_V1_RecordRequest()
-      (record.nodeID, record.sequence) = ("edge-1", 1)
-      record.spoolIncarnation = TenantID(UUID()).data
-      record.record.tenantID = tenant.data
       let endings = [
         try await caller.call(bindery("Conversations", "Accept"), [accept]),
         try await caller.call(bindery("Conversations", "BeginTurn"), [begin]),
         try await caller.call(bindery("Conversations", "CommitTurn"), [commit]),
-        try await caller.call(
-          bindery("Ledger", "Record"),
-          [record],
-          staysOpen: true
-        ),
       ]
       #expect(endings.allSatisfy { $0.code == .permissionDenied }, "\(endings)")
       refusals.formUnion(endings.map(\.message))
     }
     #expect(refusals.count == 1, "\(refusals)")
+  }
+
+  @Test func `records of tenants that a node serves no longer are set aside, and hold up nothing`()
+    async throws
+  {
+    let token = try await makeToken([
+      "--role", "node", "--node", "rebound", "--region", "local", "--tenant", "medicly",
+    ])
+    let spool = TenantID(UUID())
+    var records: [Bindery_V1_RecordRequest] = []
+    for owner in [try await tenant("vakil"), TenantID(UUID())] {
+      var record = Bindery_V1_RecordRequest()
+      (record.nodeID, record.sequence) = ("rebound", UInt64(records.count + 1))
+      record.spoolIncarnation = spool.data
+      record.record.turnID = TenantID(UUID()).data
+      record.record.tenantID = owner.data
+      records.append(record)
+    }
+    let read: @Sendable ([[UInt8]]) throws -> [Bindery_V1_RecordResponse] = { answers in
+      try answers.map { try Bindery_V1_RecordResponse(serializedBytes: $0) }
+    }
+    let ending = try await calls(token: token.text).call(
+      bindery("Ledger", "Record"),
+      records,
+      staysOpen: true
+    ) { try read($0).last?.committedSequence == 2 }
+    #expect(ending.code == .ok, "\(ending.message)")
+    let aside = try read(ending.answers).flatMap(\.setAside)
+    #expect(aside.map(\.sequence) == [1, 2])
+    #expect(Set(aside.map(\.code)) == ["TENANT_NOT_SERVED"])
+    #expect(Set(aside.map(\.message)).count == 1)
+    // Kept, as nobody's.
+    let kept = try await stack.database().count(
+      "select 1 from ledger_set_aside where node_id = 'rebound' and tenant_id is null"
+    )
+    #expect(kept == 2)
   }
 
   @Test func `a certificate names its node, and without the right one nothing is let in`()

@@ -9,11 +9,18 @@ internal import Transport
 package struct AccessInterceptor: ServerInterceptor {
   private let roster: AccessRoster
   private let certificates: NodeCertificate
+  private let failures: AuthenticationFailures
   private let logger: Logger
 
-  package init(roster: AccessRoster, certificates: NodeCertificate, logger: Logger) {
+  package init(
+    roster: AccessRoster,
+    certificates: NodeCertificate,
+    failures: AuthenticationFailures,
+    logger: Logger
+  ) {
     self.roster = roster
     self.certificates = certificates
+    self.failures = failures
     self.logger = logger
   }
 
@@ -47,9 +54,43 @@ package struct AccessInterceptor: ServerInterceptor {
       }
     )
     var context = context
-    context.transportSpecific = CallerContext(principal: principal)
-    let response = try await next(request, context)
-    return rule.isStream ? ending(response, with: principal, context) : response
+    context.transportSpecific = CallerContext(
+      principal: principal,
+      base: context.transportSpecific
+    )
+    let (admitted, known) = (request, context)
+    var response = try await withoutActuallyEscaping(next) { next in
+      try await whileGood(principal, known) { try await next(admitted, known) }
+    }
+    if rule.isStream, case .success(var contents) = response.accepted {
+      let produce = contents.producer
+      contents.producer = { writer in
+        try await whileGood(principal, known) { try await produce(writer) }
+      }
+      response.accepted = .success(contents)
+    }
+    return response
+  }
+
+  /// Runs a part of a call for as long as its caller's credential is good. When it ends first, the
+  /// client is told at once, whatever the part is at; the part is cancelled.
+  private func whileGood<Result: Sendable>(
+    _ principal: Principal,
+    _ context: ServerContext,
+    _ part: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
+    try await withThrowingTaskGroup(of: Result.self) { group in
+      group.addTask { try await part() }
+      group.addTask {
+        let error = refuse(try await roster.lapse(of: principal.credential), context, principal)
+        context.directOutbound?.end(Status(code: Status.Code(error.code), message: error.message))
+        throw error
+      }
+      // Whichever ends first ends the other.
+      defer { group.cancelAll() }
+      guard let first = try await group.next() else { throw CancellationError() }
+      return first
+    }
   }
 
   private func admit(
@@ -57,12 +98,19 @@ package struct AccessInterceptor: ServerInterceptor {
     _ context: ServerContext,
     _ rule: AccessRule
   ) throws -> Principal {
-    var principal: Principal?
+    let principal: Principal
     do throws(AccessRefusal) {
-      let found = try identify(metadata, context, rule.requirement)
-      principal = found
-      try found.meet(rule.requirement, of: context.descriptor.method)
-      return found
+      principal = try identify(metadata, context, rule.requirement)
+    } catch {
+      guard case .told = failures.note(from: context.remotePeer) else {
+        // Neither a line in the log nor the reason: this address has had enough of both.
+        throw RPCError(code: .resourceExhausted, message: failures.exhausted)
+      }
+      throw refuse(error, context, nil)
+    }
+    do throws(AccessRefusal) {
+      try principal.meet(rule.requirement, of: context.descriptor.method)
+      return principal
     } catch {
       throw refuse(error, context, principal)
     }
@@ -103,31 +151,6 @@ package struct AccessInterceptor: ServerInterceptor {
         ? "no access token and no certificate of a node; start the node with --token-file, or with a certificate that names it"
         : "no access token; use --token-file, BINDERY_TOKEN or ~/.config/bindery/token (an administrator makes one: bindery token create)"
     )
-  }
-
-  /// The same answer, ended when the credential is.
-  private func ending<Output: Sendable>(
-    _ response: StreamingServerResponse<Output>,
-    with principal: Principal,
-    _ context: ServerContext
-  ) -> StreamingServerResponse<Output> {
-    guard case .success(var contents) = response.accepted else { return response }
-    let produce = contents.producer
-    contents.producer = { writer in
-      try await withThrowingTaskGroup(of: Metadata.self) { group in
-        group.addTask { try await produce(writer) }
-        group.addTask {
-          let refusal = try await roster.lapse(of: principal.credential)
-          throw refuse(refusal, context, principal)
-        }
-        // Whichever ends first ends the stream.
-        defer { group.cancelAll() }
-        return try await group.next() ?? [:]
-      }
-    }
-    var ended = response
-    ended.accepted = .success(contents)
-    return ended
   }
 
   /// Logs a refusal and makes the status of it.

@@ -1,9 +1,11 @@
 internal import Access
 internal import GRPCCore
+internal import Transport
 
-/// What the interceptor hands on to services: who calls.
-struct CallerContext: ServerContext.TransportSpecific {
+/// What the interceptor hands on to services: who calls, beside what the transport says.
+struct CallerContext: TransportSpecificLayer {
   let principal: Principal
+  let base: (any ServerContext.TransportSpecific)?
 }
 
 extension ServerContext {
