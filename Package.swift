@@ -160,21 +160,24 @@ let controlPlane: [Target] = [
     ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, collections, logging]
   ),
   room("Publishing", "ControlPlane/Publishing", ["Domain", "Store", "Compiler", logging]),
+  room("Access", "ControlPlane/Access", ["Domain", "Store", logging]),
   room(
     "API",
     "ControlPlane/API",
     [
-      "Publishing", "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches", "Ledger",
+      "Access", "Publishing", "Domain", "Codecs", "Store", "Compiler", "Changelog", "Switches",
+      "Ledger",
       "Conversations",
-      "Wire", "WireServices", "WireMapping", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore,
-      logging,
+      "Wire", "WireServices", "WireMapping", "Transport", "TLS", grpcCore, grpcProtobuf, protobuf,
+      nioCore, logging,
     ]
   ),
   program(
     "Daemon",
     "ControlPlane/Daemon",
     [
-      "API", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches", "Ledger",
+      "API", "Access", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches",
+      "Ledger",
       "Conversations",
       "Domain", "Codecs", "Transport", "TLS", "Wire", "Observability", grpcCore, nioCore, nioPosix,
       hummingbird,
@@ -362,8 +365,15 @@ let testing: [Target] = [
     "StoreTests",
     "Tests/ControlPlane/StoreTests",
     [
-      "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger",
+      "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
+    ]
+  ),
+  tests(
+    "AccessTests",
+    "Tests/ControlPlane/AccessTests",
+    [
+      "Access", "API", "Store", "Domain", "Transport", "Wire", "WireServices", grpcCore, logging,
     ]
   ),
   tests(
@@ -433,7 +443,10 @@ let testing: [Target] = [
   tests(
     "EndToEnd",
     "Tests/EndToEnd",
-    ["Scenario", "Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, logging]
+    [
+      "Scenario", "Support", "TLSSupport", "Domain", "Codecs", "TLS", "Transport", "Wire",
+      "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix, logging,
+    ]
   ),
 ]
 

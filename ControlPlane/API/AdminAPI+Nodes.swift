@@ -1,3 +1,4 @@
+internal import Access
 internal import Changelog
 internal import Domain
 internal import Foundation
@@ -21,6 +22,7 @@ extension AdminAPI {
       let committedAt = hub.committedAt(target.revision) ?? Date()
       let final = try await registry.waitForConvergence(
         on: target,
+        serving: context.principal?.tenant,
         committedAt: committedAt,
         timeout: timeout
       ) { now in
@@ -47,7 +49,10 @@ extension AdminAPI {
   ) async throws -> Bindery_V1_ListNodesResponse {
     var response = Bindery_V1_ListNodesResponse()
     response.revision = hub.revision?.value ?? 0
-    response.nodes = registry.nodes.sorted { $0.nodeID < $1.nodeID }.map { node in
+    // A tenant's caller sees the nodes that serve it, and what they refused of it.
+    let tenant = context.principal?.tenant
+    let nodes = registry.nodes.filter { node in tenant.map { node.scope.admits($0) } ?? true }
+    response.nodes = nodes.map { node in
       var info = Bindery_V1_NodeInfo()
       info.nodeID = node.nodeID
       info.region = node.region
@@ -55,7 +60,9 @@ extension AdminAPI {
       info.revision = node.revision.value
       info.connected = node.isConnected
       info.lastSeenMs = Int64(node.lastSeen.timeIntervalSince1970 * 1000)
-      info.rejections = node.rejections.values.map(\.wire)
+      info.rejections = node.rejections.values
+        .filter { tenant == nil || $0.key.tenantID == tenant }
+        .map(\.wire)
       info.spoolDepth = node.spoolDepth
       info.activeTurns = node.activeTurns
       info.edges = node.edges

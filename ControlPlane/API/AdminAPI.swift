@@ -1,3 +1,4 @@
+package import Access
 package import Changelog
 internal import Codecs
 internal import Compiler
@@ -18,19 +19,22 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
   private let ledger: LedgerService
   let registry: NodeRegistry
   let hub: ChangelogHub
+  let tokens: TokenService
 
   package init(
     publisher: Publisher,
     store: Store,
     ledger: LedgerService,
     registry: NodeRegistry,
-    hub: ChangelogHub
+    hub: ChangelogHub,
+    tokens: TokenService
   ) {
     self.publisher = publisher
     self.store = store
     self.ledger = ledger
     self.registry = registry
     self.hub = hub
+    self.tokens = tokens
   }
 
   package func apply(

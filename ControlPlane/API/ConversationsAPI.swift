@@ -1,3 +1,4 @@
+internal import Access
 package import Conversations
 package import GRPCCore
 internal import GRPCProtobuf
@@ -61,7 +62,11 @@ package struct ConversationsAPI: Bindery_V1_Conversations.SimpleServiceProtocol 
     response: RPCWriter<Bindery_V1_ClaimResponse>,
     context: ServerContext
   ) async throws {
-    let (id, work) = claims.register(nodeID: request.nodeID, capacity: Int(request.capacity))
+    let (id, work) = claims.register(
+      nodeID: request.nodeID,
+      capacity: Int(request.capacity),
+      tenants: context.principal?.nodeTenants
+    )
     defer { claims.unregister(id) }
     try await withRPCCancellationHandler {
       for await piece in work { try await response.write(piece) }

@@ -127,7 +127,9 @@ package final class DistributionAPI: RegistrableRPCService {
         // The registry first: an answer to this may be acknowledged before the next line runs.
         if case .hello(let hello) = request.message, stream == nil {
           let greeting = try WatchGreeting(hello)
-          let incarnation = hub.configuration?.incarnation
+          let incarnation = hub.configuration.map {
+            greeting.scope.incarnation(of: $0.incarnation)
+          }
           let holds = greeting.cursor.flatMap { $0.incarnation == incarnation ? $0.revision : nil }
           stream = (greeting.nodeID, nodes.connected(greeting, holds: holds))
           logger.info(

@@ -1,3 +1,4 @@
+internal import Access
 internal import Conversations
 internal import Domain
 internal import GRPCCore
@@ -18,6 +19,14 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .taken: .alreadyExists
       case .setup: .failedPrecondition
       case .defect: .internalError
+      }
+    throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as TokenService.Failure {
+    let code: RPCError.Code =
+      switch error {
+      case .malformed: .invalidArgument
+      case .unknownToken, .unknownTenant: .notFound
+      case .alreadyRevoked: .failedPrecondition
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
   } catch let error as ConversationError {

@@ -1,3 +1,5 @@
+internal import Access
+package import Domain
 internal import Foundation
 package import GRPCCore
 package import Logging
@@ -6,9 +8,11 @@ internal import WireServices
 
 /// `bindery.v1.Ledger`: takes records in batches and acknowledges what is committed.
 package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
-  /// Commits records of one spool, in the order of their sequence, in one transaction.
+  /// Commits records of one spool, in the order of their sequence, in one transaction; those of
+  /// tenants that the node may not serve (nil: it may all) are set aside.
   package typealias Recording =
-    @Sendable ([Bindery_V1_RecordRequest]) async throws -> Bindery_V1_RecordResponse
+    @Sendable ([Bindery_V1_RecordRequest], Set<TenantID>?) async throws
+    -> Bindery_V1_RecordResponse
 
   /// Records in one transaction, at most; while it runs, the next ones gather.
   private static var batchLimit: Int { 256 }
@@ -26,6 +30,7 @@ package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
     response: RPCWriter<Bindery_V1_RecordResponse>,
     context: ServerContext
   ) async throws {
+    let served = context.principal?.nodeTenants
     let queue = BatchQueue<Bindery_V1_RecordRequest>(limit: Self.batchLimit)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
@@ -34,7 +39,7 @@ package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
       }
       group.addTask {
         while let batch = try await queue.next() {
-          try await response.write(try await commit(batch))
+          try await response.write(try await commit(batch, served))
         }
       }
       defer { group.cancelAll() }
@@ -76,10 +81,11 @@ package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
   }
 
   private func commit(
-    _ batch: [Bindery_V1_RecordRequest]
+    _ batch: [Bindery_V1_RecordRequest],
+    _ served: Set<TenantID>?
   ) async throws -> Bindery_V1_RecordResponse {
     do {
-      return try await recording(batch)
+      return try await recording(batch, served)
     } catch let error as RPCError {
       throw error
     } catch {

@@ -17,15 +17,16 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery chat sahayak/sahayak-pro-work  talk to it
         bindery tenant pause vakil --wait      stop it, everywhere, and know when
         bindery usage                          what it used
+        bindery token create --role viewer …   let somebody in
 
       Exit status: 0 done; 3 not confirmed by every node; 64 wrong usage; 65 invalid configuration; \
       66 no such object; 69 the control plane can't be reached; 70 a fault in the control plane; \
-      75 somebody else changed it meanwhile, try again.
+      75 somebody else changed it meanwhile, try again; 77 refused: no access token, or one that may not.
       """,
     version: "bindery 0.1.0",
     subcommands: [
       ApplyCommand.self, GetCommand.self, TenantCommand.self, NodesCommand.self,
-      ChatCommand.self, UsageCommand.self,
+      ChatCommand.self, UsageCommand.self, TokenCommand.self,
     ]
   )
 }

@@ -49,6 +49,15 @@ struct ConnectionOptions: ParsableArguments {
   )
   var tlsServerName: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "File with your access token. Without it BINDERY_TOKEN is used, then ~/.config/bindery/token.",
+      valueName: "file"
+    )
+  )
+  var tokenFile: String?
+
   @Option(name: [.customShort("o"), .long], help: "How to show the answer: table or json.")
   var output: OutputFormat = .table
 
@@ -86,14 +95,19 @@ struct ConnectionOptions: ParsableArguments {
       )
     }
     let logger = Logger(label: "bindery", factory: { _ in SwiftLogNoOpLogHandler() })
+    let configuration = try transportConfiguration(logger)
+    let interceptors = try accessToken(for: endpoint, hasTLS: configuration.tls != nil)
     let transport = HTTP2ClientTransport(
       endpoints: [endpoint],
-      configuration: try transportConfiguration(logger),
+      configuration: configuration,
       group: MultiThreadedEventLoopGroup.singleton,
       logger: logger
     )
     do {
-      return try await withGRPCClient(transport: transport) { client in
+      return try await withGRPCClient(
+        transport: transport,
+        interceptors: interceptors
+      ) { client in
         try await body(Bindery_V1_Admin.Client(wrapping: client))
       }
     } catch let error as RPCError {
@@ -121,6 +135,38 @@ struct ConnectionOptions: ParsableArguments {
     return configuration
   }
 
+  /// What shows the caller's token with every call; nothing when there is none.
+  private func accessToken(
+    for endpoint: TransportAddress,
+    hasTLS: Bool
+  ) throws -> [any ClientInterceptor] {
+    let environment = ProcessInfo.processInfo.environment
+    let usual = FileManager.default.homeDirectoryForCurrentUser
+      .appending(path: ".config/bindery/token").path
+    let token: String
+    do {
+      if let tokenFile {
+        token = try AccessTokenFile(tokenFile).token()
+      } else if let text = environment["BINDERY_TOKEN"], !text.isEmpty {
+        token = try AccessTokenFile.read(text, from: "BINDERY_TOKEN")
+      } else if FileManager.default.fileExists(atPath: usual) {
+        token = try AccessTokenFile(usual).token()
+      } else {
+        return []
+      }
+    } catch {
+      Terminal.error(error.message)
+      throw ExitStatus.refused
+    }
+    guard hasTLS || endpoint.isLocal else {
+      Terminal.error(
+        "the access token is not sent to \(address) without TLS; set --tls-ca to the issuers of its certificate."
+      )
+      throw ExitStatus.refused
+    }
+    return [AccessTokenInterceptor(token: { () throws(AccessTokenUnreadable) in token })]
+  }
+
   private func report(_ error: RPCError) -> ExitCode {
     switch error.code {
     case .unavailable, .deadlineExceeded:
@@ -134,6 +180,9 @@ struct ConnectionOptions: ParsableArguments {
     case .invalidArgument, .failedPrecondition:
       Terminal.error(error.message)
       return ExitStatus.invalidConfiguration
+    case .unauthenticated, .permissionDenied, .resourceExhausted:
+      Terminal.error("refused by the control plane at \(address): \(error.message)")
+      return ExitStatus.refused
     case .aborted:
       Terminal.error(error.message)
       return ExitStatus.stale

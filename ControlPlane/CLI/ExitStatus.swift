@@ -12,6 +12,8 @@ enum ExitStatus {
   static let unavailable = ExitCode(69)
   /// EX_SOFTWARE: a fault on the other side.
   static let internalFault = ExitCode(70)
+  /// EX_NOPERM: no access token, or one that may not do this.
+  static let refused = ExitCode(77)
   /// EX_TEMPFAIL: somebody else changed it meanwhile.
   static let stale = ExitCode(75)
 }

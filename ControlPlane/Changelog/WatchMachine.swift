@@ -154,13 +154,13 @@ package struct WatchMachine: Sendable {
   /// Decides between resume and snapshot; false when this replica has yet to catch up with the node.
   private mutating func greet(_ greeting: WatchGreeting, _ view: ChangelogView) -> Bool {
     let state = view.state
-    if let at = greeting.cursor, at.incarnation == state.incarnation {
+    if let at = greeting.cursor, at.incarnation == scope.incarnation(of: state.incarnation) {
       if at.revision > state.revision { return false }
       switchCursor = at.revision
       if at.revision >= view.log.oldest {
         var resumed = Bindery_V1_Resumed()
         resumed.from = at.revision.value
-        resumed.storeIncarnation = TenantID(state.incarnation).data
+        resumed.storeIncarnation = TenantID(scope.incarnation(of: state.incarnation)).data
         messages.append(.resumed(resumed))
         cursor = at.revision
         incarnation = state.incarnation
@@ -188,7 +188,7 @@ package struct WatchMachine: Sendable {
   private mutating func beginSnapshot(_ view: ChangelogView) {
     var begin = Bindery_V1_SnapshotBegin()
     begin.revision = view.state.revision.value
-    begin.storeIncarnation = TenantID(view.state.incarnation).data
+    begin.storeIncarnation = TenantID(scope.incarnation(of: view.state.incarnation)).data
     messages.append(.snapshotBegin(begin))
     incarnation = view.state.incarnation
     phase = .snapshot(SnapshotPosition(view.state, scope: scope))

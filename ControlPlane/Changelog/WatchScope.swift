@@ -1,4 +1,5 @@
 package import Domain
+package import Foundation
 
 /// What one watcher sees, and in which form. Watchers with equal scopes share their frames.
 package struct WatchScope: Hashable, Sendable {
@@ -17,6 +18,17 @@ package struct WatchScope: Hashable, Sendable {
   package init(mode: Mode, tenants: Set<TenantID>? = nil) {
     self.mode = mode
     self.tenants = tenants
+  }
+
+  /// What a node of this filter is told as its store's incarnation: another one for each filter.
+  ///
+  /// A cursor tells what of one filter has been seen. A node that is bound to other tenants than
+  /// before must not resume from it: it would miss what it did not see then, and keep what it may not
+  /// see any more.
+  package func incarnation(of store: UUID) -> UUID {
+    guard let tenants else { return store }
+    let content = tenants.sorted().reduce(into: TenantID(store).bytes) { $0 += $1.bytes }
+    return TenantID(bytes: Digest(of: Data(content)).bytes.prefix(16))?.uuid ?? store
   }
 
   /// Whether the filter lets `owner`'s resources through; nil is the platform.

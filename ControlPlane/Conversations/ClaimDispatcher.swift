@@ -1,4 +1,5 @@
 internal import DequeModule
+package import Domain
 package import Logging
 internal import Synchronization
 package import Wire
@@ -10,6 +11,8 @@ package import Wire
 package final class ClaimDispatcher: Sendable {
   private struct Worker {
     var nodeID: String
+    /// nil: all.
+    var tenants: Set<TenantID>?
     var continuation: AsyncStream<Bindery_V1_ClaimResponse>.Continuation
   }
 
@@ -39,9 +42,12 @@ package final class ClaimDispatcher: Sendable {
   }
 
   /// The work for one node, until the caller stops reading or `unregister` is called.
+  ///
+  /// - Parameter tenants: Whose work it may do; nil for all.
   package func register(
     nodeID: String,
-    capacity: Int
+    capacity: Int,
+    tenants: Set<TenantID>? = nil
   ) -> (id: UInt64, work: AsyncStream<Bindery_V1_ClaimResponse>) {
     let (work, continuation) = AsyncStream.makeStream(
       of: Bindery_V1_ClaimResponse.self,
@@ -49,7 +55,11 @@ package final class ClaimDispatcher: Sendable {
     )
     let id = state.withLock { state in
       state.nextID += 1
-      state.workers[state.nextID] = Worker(nodeID: nodeID, continuation: continuation)
+      state.workers[state.nextID] = Worker(
+        nodeID: nodeID,
+        tenants: tenants,
+        continuation: continuation
+      )
       state.order.append(state.nextID)
       return state.nextID
     }
@@ -81,9 +91,13 @@ package final class ClaimDispatcher: Sendable {
   }
 
   private func offer(_ piece: Bindery_V1_ClaimResponse) {
+    let tenant = TenantID(bytes: piece.conversation.tenantID)
     let candidates = state.withLock { state in
       if let first = state.order.popFirst() { state.order.append(first) }
-      return state.order.compactMap { state.workers[$0] }
+      return state.order.compactMap { state.workers[$0] }.filter { worker in
+        guard let tenants = worker.tenants else { return true }
+        return tenant.map(tenants.contains) ?? false
+      }
     }
     for worker in candidates {
       if case .enqueued = worker.continuation.yield(piece) { return }

@@ -19,7 +19,11 @@ struct ControlCommand: AsyncParsableCommand {
       database (PostgreSQL 15 or newer with pgvector 0.5 or newer), migrates it with \
       --database-migration-url, and serves as the unprivileged role of --database-url.
 
-      Until access control exists it serves on loopback and unix sockets only.
+      With --access tokens, the default beyond loopback and unix sockets, every call needs an access \
+      token (bindery token create), or, from nodes, a client certificate that names the node by URI: \
+      bindery:node:ID[?region=R&tenant=UUID] or spiffe://…/[region/R/][tenant/UUID/]node/ID. With \
+      --access open, the default there, whoever reaches the address may do everything. Beyond loopback \
+      and unix sockets --grpc needs TLS and tokens. --http has no access control and stays on loopback.
 
       Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken or database unreachable; \
       70 a fault; 78 database too old, without pgvector, or refusing the login, or data folder in use, \
@@ -47,6 +51,23 @@ struct ControlCommand: AsyncParsableCommand {
 
   @Flag(help: "Tell clients without .proto files what is served (gRPC server reflection).")
   var reflection = false
+  @Option(help: "Who may call: tokens or open (default open on loopback and unix sockets).")
+  var access: String?
+
+  @Option(
+    help:
+      "What names a node in its certificate: uri, or common-name when there is none (default uri)."
+  )
+  var nodeIdentity: String?
+
+  @Option(
+    help:
+      "File to write a first token of role admin to, for its owner only, when there is none yet."
+  )
+  var bootstrapTokenFile: String?
+
+  @Option(help: "Failed authentications that one address may have in a minute (default 120).")
+  var authFailures: String?
 
   @Option(help: "Address for liveness, readiness and metrics (default 127.0.0.1:7401).")
   var http: String?
@@ -96,7 +117,9 @@ struct ControlCommand: AsyncParsableCommand {
   private var flags: [String: [String]] {
     let single: [(String, String?)] = [
       ("grpc", grpc), ("tls-cert", tlsCert), ("tls-key", tlsKey), ("tls-client-ca", tlsClientCa),
-      ("tls-client", tlsClient), ("http", http), ("data-dir", dataDir),
+      ("tls-client", tlsClient), ("access", access), ("node-identity", nodeIdentity),
+      ("bootstrap-token-file", bootstrapTokenFile), ("auth-failures", authFailures), ("http", http),
+      ("data-dir", dataDir),
       ("database-url", databaseUrl),
       ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),
       ("database-connections", databaseConnections), ("lease-ms", leaseMs),

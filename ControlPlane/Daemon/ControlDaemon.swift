@@ -1,4 +1,5 @@
 internal import API
+internal import Access
 internal import Changelog
 internal import Compiler
 internal import Conversations
@@ -71,6 +72,8 @@ struct ControlDaemon {
     var options = NodeRegistry.Options()
     options.lease = settings.lease
     let nodes = NodeRegistry(options: options)
+    let access = AccessControl(settings: settings, store: store, logger: logger)
+    try await access.prepare()
     let ledger = LedgerService(store: store, logger: logger)
     let conversations = ConversationService(store: store, logger: logger)
     let claims = ClaimDispatcher(logger: logger) { limit in
@@ -97,11 +100,12 @@ struct ControlDaemon {
         store: store,
         ledger: ledger,
         registry: nodes,
-        hub: hub
+        hub: hub,
+        tokens: access.tokens
       ),
       distribution,
       ConversationsAPI(service: conversations, claims: claims),
-      LedgerAPI(logger: logger) { try await ledger.record($0) },
+      LedgerAPI(logger: logger) { try await ledger.record($0, servedTenants: $1) },
       health,
     ]
     for service in services { service.registerMethods(with: &router) }
@@ -112,6 +116,8 @@ struct ControlDaemon {
         descriptors: try DescriptorIndex(base64: [WireDescriptors.fileDescriptorSet])
       ).registerMethods(with: &router)
     }
+    try access.check(router.methods)
+    router.registerInterceptors(pipeline: access.interceptors)
     let server = GRPCServer(transport: transport, router: router)
     let tail = ChangelogTail(
       source: .init(
@@ -129,7 +135,8 @@ struct ControlDaemon {
         isReady: ready.isReady,
         revision: hub.revision ?? .zero,
         connectedNodes: nodes.nodes.count { $0.isConnected },
-        watchers: hub.watcherCount
+        watchers: hub.watcherCount,
+        unauthenticated: access.unauthenticated
       )
     }
     let operatorHTTP = http.application { port in ready.httpListens(on: port) }
@@ -137,6 +144,7 @@ struct ControlDaemon {
       UntilShutdown { try await store.runWakeups() },
       UntilShutdown { await tail.run() },
       UntilShutdown { try await claims.run() },
+      UntilShutdown { try await access.run() },
       UntilShutdown { await tls?.follow() },
       grpc,
       operatorHTTP,

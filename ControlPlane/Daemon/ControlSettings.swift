@@ -15,6 +15,21 @@ struct ControlSettings {
   let tls: [String: String]
   /// Whether gRPC server reflection is served.
   let reflection: Bool
+  /// Who may call.
+  enum Access: String {
+    /// Whoever can reach the address.
+    case open
+    /// Whoever has a token, or a node's certificate.
+    case tokens
+  }
+
+  let access: Access
+  /// Whether a client certificate's common name is a node's, too.
+  let nodesByCommonName: Bool
+  /// Where the first token of role admin is written, when there is none.
+  let bootstrapTokenFile: String?
+  /// Failed authentications that one address may have in a minute.
+  let authFailuresPerMinute: Int
   let http: (host: String, port: Int)
   let dataDirectory: String
   let database: Database
@@ -27,14 +42,14 @@ struct ControlSettings {
   private static let known =
     [
       "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
-      "database-connections", "tool-allow", "lease-ms", "log-level",
-      "reflection",
+      "database-connections", "tool-allow", "lease-ms", "log-level", "access", "node-identity",
+      "bootstrap-token-file", "auth-failures", "reflection",
     ] + TLSSettings.server
 
   /// - Throws: `ProgramFailure` with status `usage`.
   init(flags: [String: [String]], file: String?) throws {
     let settings = try Settings(flags: flags, file: file, known: Self.known)
-    grpc = try Self.localAddress(settings.string("grpc") ?? "127.0.0.1:7400", setting: "grpc")
+    grpc = try Self.address(settings.string("grpc") ?? "127.0.0.1:7400", setting: "grpc")
     tls = TLSSettings.server.reduce(into: [:]) { $0[$1] = settings.string($1) }
     switch settings.string("reflection") ?? "false" {
     case "true": reflection = true
@@ -42,6 +57,17 @@ struct ControlSettings {
     case let text:
       throw ProgramFailure(.usage, "reflection is '\(text)'; it must be true or false")
     }
+    access = try Self.access(settings, grpc: grpc, hasTLS: tls["tls-cert"] != nil)
+    let identity = settings.string("node-identity") ?? "uri"
+    guard ["uri", "common-name"].contains(identity) else {
+      throw ProgramFailure(
+        .usage,
+        "node-identity is '\(identity)'; write uri or common-name"
+      )
+    }
+    nodesByCommonName = identity == "common-name"
+    authFailuresPerMinute = try settings.int("auth-failures", in: 1 ... 1_000_000) ?? 120
+    bootstrapTokenFile = settings.string("bootstrap-token-file")
     guard
       case .tcp(let host, let port) = try Self.localAddress(
         settings.string("http") ?? "127.0.0.1:7401",
@@ -66,20 +92,48 @@ struct ControlSettings {
     logLevel = settings.string("log-level") ?? "info"
   }
 
-  private static func localAddress(_ text: String, setting: String) throws -> TransportAddress {
-    let address: TransportAddress
+  /// Beyond this machine only TLS and tokens.
+  private static func access(
+    _ settings: Settings,
+    grpc: TransportAddress,
+    hasTLS: Bool
+  ) throws -> Access {
+    let text = settings.string("access") ?? (grpc.isLocal ? "open" : "tokens")
+    guard let access = Access(rawValue: text) else {
+      throw ProgramFailure(.usage, "access is '\(text)'; write tokens or open")
+    }
+    guard grpc.isLocal || access == .tokens else {
+      throw ProgramFailure(
+        .usage,
+        "access is open and grpc is '\(grpc)'; open access is for loopback and unix sockets only, so leave --access away or bind one of those"
+      )
+    }
+    guard grpc.isLocal || hasTLS else {
+      throw ProgramFailure(
+        .usage,
+        "grpc is '\(grpc)'; beyond loopback and unix sockets it needs TLS: set --tls-cert and --tls-key"
+      )
+    }
+    return access
+  }
+
+  private static func address(_ text: String, setting: String) throws -> TransportAddress {
     do {
-      address = try TransportAddress(parsing: text)
+      return try TransportAddress(parsing: text)
     } catch {
       throw ProgramFailure(
         .usage,
         "\(setting) is '\(text)'; write HOST:PORT, [IPv6]:PORT or unix:/path"
       )
     }
+  }
+
+  private static func localAddress(_ text: String, setting: String) throws -> TransportAddress {
+    let address = try address(text, setting: setting)
     guard address.isLocal else {
       throw ProgramFailure(
         .usage,
-        "\(setting) is '\(text)'; without access control only loopback and unix sockets may be bound"
+        "\(setting) is '\(text)'; it has no access control, so only loopback may be bound"
       )
     }
     return address

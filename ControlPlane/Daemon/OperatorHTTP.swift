@@ -12,6 +12,8 @@ struct OperatorHTTP {
     var revision: Revision
     var connectedNodes: Int
     var watchers: Int
+    /// Callers that could not say who they are, and such of them that had no more failures left.
+    var unauthenticated: (told: Int, exhausted: Int)
   }
 
   let host: String
@@ -45,6 +47,10 @@ struct OperatorHTTP {
         # HELP bindery_watchers Watch streams that are open.
         # TYPE bindery_watchers gauge
         bindery_watchers \(now.watchers)
+        # HELP bindery_unauthenticated_total Calls refused for want of a good credential.
+        # TYPE bindery_unauthenticated_total counter
+        bindery_unauthenticated_total{answer="unauthenticated"} \(now.unauthenticated.told)
+        bindery_unauthenticated_total{answer="resource_exhausted"} \(now.unauthenticated.exhausted)
 
         """
     }

@@ -1,4 +1,4 @@
-internal import Domain
+package import Domain
 internal import Foundation
 package import Logging
 internal import Postgres
@@ -26,9 +26,12 @@ package struct LedgerService: Sendable {
   /// All go in one transaction. When the database refuses one of them, each gets its own, and what is
   /// refused then is set aside: kept with the reason, and never in the way of the others.
   ///
+  /// - Parameter servedTenants: Those that the node may serve; nil for all. Records of others are set
+  ///   aside, too, as nobody's.
   /// - Throws: `PostgresError` when the database can't be reached; nothing is acknowledged then.
   package func record(
-    _ batch: [Bindery_V1_RecordRequest]
+    _ batch: [Bindery_V1_RecordRequest],
+    servedTenants: Set<TenantID>? = nil
   ) async throws -> Bindery_V1_RecordResponse {
     guard let first = batch.first, let incarnation = MessageID(bytes: first.spoolIncarnation) else {
       return Bindery_V1_RecordResponse()
@@ -36,12 +39,12 @@ package struct LedgerService: Sendable {
     let spool = Spool(nodeID: first.nodeID, incarnation: incarnation.uuid)
     var response = Bindery_V1_RecordResponse()
     do {
-      response.committedSequence = try await commit(batch, of: spool)
+      response.committedSequence = try await commit(batch, of: spool, servedTenants)
     } catch {
       guard SetAsideReason(error) != nil else { throw error }
       for request in batch {
         do {
-          response.committedSequence = try await commit([request], of: spool)
+          response.committedSequence = try await commit([request], of: spool, servedTenants)
         } catch {
           guard let aside = SetAsideReason(error)?.setAside(request) else { throw error }
           response.committedSequence = try await setAside(request, aside, of: spool)
@@ -58,7 +61,11 @@ package struct LedgerService: Sendable {
   }
 
   /// Returns how far the spool is stored afterwards.
-  private func commit(_ batch: [Bindery_V1_RecordRequest], of spool: Spool) async throws -> UInt64 {
+  private func commit(
+    _ batch: [Bindery_V1_RecordRequest],
+    of spool: Spool,
+    _ servedTenants: Set<TenantID>?
+  ) async throws -> UInt64 {
     try await retrying {
       try await store.app.withTransaction { connection in
         let stored = try await lock(spool, on: connection)
@@ -70,6 +77,7 @@ package struct LedgerService: Sendable {
           guard let tenant = TenantID(bytes: request.record.tenantID) else {
             throw TurnRecordError.malformed("tenant_id")
           }
+          if servedTenants?.contains(tenant) == false { throw TurnRecordError.tenantNotServed }
           if tenant != current { statements.append(Self.enter(tenant)) }
           current = tenant
           statements += try TurnRecordStatements(request.record, epoch: nil).all
@@ -101,9 +109,12 @@ package struct LedgerService: Sendable {
       try await store.app.withTransaction { connection in
         let stored = try await lock(spool, on: connection)
         guard Int64(clamping: request.sequence) > stored else { return UInt64(clamping: stored) }
-        // Only a tenant that exists is named; a foreign key would refuse any other.
+        // Only a tenant that exists is named; a foreign key would refuse any other. Nor does a node
+        // write anything into a tenant that it may not serve.
         var owner = ""
-        if let tenant = TenantID(bytes: request.record.tenantID) {
+        if aside.code != TurnRecordError.tenantNotServed.code,
+          let tenant = TenantID(bytes: request.record.tenantID)
+        {
           try await connection.query(Self.enter(tenant))
           let known = try await connection.query("select 1 from tenants where id = \(tenant.uuid)")
           if !known.isEmpty { owner = tenant.description }

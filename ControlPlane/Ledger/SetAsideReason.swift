@@ -13,7 +13,7 @@ struct SetAsideReason {
     switch error {
     case let error as TurnRecordError:
       code = error.code
-      message = "\(error.field) cannot be read"
+      message = error.message
     case let error as PostgresError where error.kind == .encode:
       code = "UNSTORABLE_VALUE"
       message = error.message

@@ -33,9 +33,19 @@ package struct TurnRecordError: Error, Equatable, Sendable, CustomStringConverti
   /// The path of the field, such as "messages.message_id".
   package let field: String
 
+  /// What is wrong with it.
+  package let message: String
+
+  /// Written by a node that may not serve its tenant, or may no longer.
+  package static let tenantNotServed = TurnRecordError(
+    code: "TENANT_NOT_SERVED",
+    field: "tenant_id",
+    message: "the node may not serve this tenant; what it is bound to has changed"
+  )
+
   package static func malformed(_ field: String) -> TurnRecordError {
-    TurnRecordError(code: "MALFORMED", field: field)
+    TurnRecordError(code: "MALFORMED", field: field, message: "\(field) cannot be read")
   }
 
-  package var description: String { "\(code): \(field) cannot be read" }
+  package var description: String { "\(code): \(message)" }
 }

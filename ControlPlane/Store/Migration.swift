@@ -37,5 +37,6 @@ package struct Migration: Sendable {
     Migration(9, "accept_and_begin", PackageResources.m0009_accept_and_begin_sql),
     Migration(10, "commit_and_claim", PackageResources.m0010_commit_and_claim_sql),
     Migration(11, "turn_time", PackageResources.m0011_turn_time_sql),
+    Migration(12, "access_tokens", PackageResources.m0012_access_tokens_sql),
   ]
 }

@@ -95,8 +95,11 @@ extension NodeRegistry {
 
   /// Waits until a target is in force everywhere, or for `timeout`; reports changes, the last one
   /// included. Nothing is reported twice.
+  ///
+  /// - Parameter tenant: Only nodes that serve it count; nil for all nodes.
   package func waitForConvergence(
     on target: ConvergenceTarget,
+    serving tenant: TenantID? = nil,
     committedAt: Date,
     timeout: Duration,
     _ report: (Convergence) async throws -> Void
@@ -121,13 +124,14 @@ extension NodeRegistry {
         // With a thousand nodes, all acknowledge at once; to list them each time would cost more than
         // the push.
         if let lastReport, now - lastReport < Self.reportInterval, now < deadline,
-          !isInForce(target, at: now)
+          !isInForce(target, serving: tenant, at: now)
         {
           await changes.next()
           try await Task.sleep(for: Self.wakeInterval)
           continue
         }
         lastReport = now
+        let nodes = nodes.filter { node in tenant.map { node.scope.admits($0) } ?? true }
         let found = Convergence(of: target, over: nodes, committedAt: committedAt, now: now)
         if found.names != last?.names { try await report(found) }
         last = found

@@ -95,10 +95,15 @@ package final class NodeRegistry: Sendable {
   // MARK: - For those who wait
 
   /// Whether no node is left that a target is not in force on.
-  func isInForce(_ target: ConvergenceTarget, at now: ContinuousClock.Instant) -> Bool {
+  func isInForce(
+    _ target: ConvergenceTarget,
+    serving tenant: TenantID?,
+    at now: ContinuousClock.Instant
+  ) -> Bool {
     state.withLock { state in
       state.nodes.values.allSatisfy { node in
-        if case .unconfirmed = node.standing(on: target, at: now) { false } else { true }
+        if let tenant, !node.scope.admits(tenant) { return true }
+        return if case .unconfirmed = node.standing(on: target, at: now) { false } else { true }
       }
     }
   }

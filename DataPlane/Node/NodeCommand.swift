@@ -18,7 +18,9 @@ struct NodeCommand: AsyncParsableCommand {
       With any of the --tls flags the control plane is reached over TLS. The files are read again when \
       they change and on SIGHUP.
 
-      Until access control exists it serves on loopback only.
+      A control plane that asks who calls knows this node by --token-file (a token of role node) or by \
+      --tls-cert. The token's file is read again when it changes. --http stays on loopback: put a proxy \
+      that ends TLS before it.
 
       Exit status: 0 stopped; 64 wrong usage or configuration; 69 port taken; 70 a fault; 78 the data \
       folder can't be used, or another node uses it, or the certificates can't be used.
@@ -48,6 +50,9 @@ struct NodeCommand: AsyncParsableCommand {
 
   @Option(help: "Name in the control plane's certificate, when it is not the host connected to.")
   var tlsServerName: String?
+
+  @Option(help: "File with this node's access token for the control plane.")
+  var tokenFile: String?
 
   @Option(help: "Address for webhooks, web chat, liveness and metrics (default 127.0.0.1:7410).")
   var http: String?
@@ -113,7 +118,8 @@ struct NodeCommand: AsyncParsableCommand {
   private var flags: [String: [String]] {
     let single: [(String, String?)] = [
       ("node-id", nodeId), ("region", region), ("tls-ca", tlsCa), ("tls-cert", tlsCert),
-      ("tls-key", tlsKey), ("tls-server-name", tlsServerName), ("http", http),
+      ("tls-key", tlsKey), ("tls-server-name", tlsServerName), ("token-file", tokenFile),
+      ("http", http),
       ("data-dir", dataDir),
       ("secrets-dir", secretsDir), ("whatsapp-base-url", whatsappBaseUrl),
       ("anthropic-base-url", anthropicBaseUrl), ("quiet-ms", quietMs), ("latest-ms", latestMs),

@@ -71,6 +71,18 @@ struct NodeDaemon {
     }
   }
 
+  /// What shows the node's token with every call; nothing without one.
+  private func accessToken() throws -> [any ClientInterceptor] {
+    guard let path = settings.tokenFile else { return [] }
+    let file = AccessTokenFile(path)
+    do {
+      _ = try file.token()
+    } catch {
+      throw ProgramFailure(.unusable, error.message)
+    }
+    return [AccessTokenInterceptor(token: file.token)]
+  }
+
   private func serve(
     _ disk: NodeDisk,
     _ client: HTTPClient,
@@ -87,7 +99,8 @@ struct NodeDaemon {
         configuration: transport,
         group: MultiThreadedEventLoopGroup.singleton,
         logger: logger
-      )
+      ),
+      interceptors: try accessToken()
     )
     let activity = TurnActivity()
     let spool = disk.spool

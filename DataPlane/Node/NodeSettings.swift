@@ -11,6 +11,8 @@ struct NodeSettings {
   let control: [TransportAddress]
   /// Values of `TLSSettings.client` that are set.
   let tls: [String: String]
+  /// File with the access token that the control plane asks for.
+  let tokenFile: String?
   let http: (host: String, port: Int)
   let dataDirectory: String
   let secretsDirectory: String
@@ -31,7 +33,7 @@ struct NodeSettings {
     [
       "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
       "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
-      "model-first-token-ms", "model-stall-ms", "mode", "log-level",
+      "model-first-token-ms", "model-stall-ms", "mode", "log-level", "token-file",
     ] + TLSSettings.client
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -43,6 +45,13 @@ struct NodeSettings {
     control = try (endpoints.isEmpty ? ["127.0.0.1:7400"] : endpoints)
       .map { try Self.address($0, setting: "control") }
     tls = TLSSettings.client.reduce(into: [:]) { $0[$1] = settings.string($1) }
+    tokenFile = settings.string("token-file")
+    if tokenFile != nil, tls.isEmpty, let open = control.first(where: { !$0.isLocal }) {
+      throw ProgramFailure(
+        .usage,
+        "token-file is set and control is '\(open)'; a token travels over TLS only: set --tls-ca, or reach it by loopback or a unix socket"
+      )
+    }
     http = try Self.localHTTP(settings.string("http") ?? "127.0.0.1:7410")
     dataDirectory = settings.string("data-dir") ?? ".bindery/node"
     secretsDirectory = settings.string("secrets-dir") ?? ".bindery/secrets"
@@ -104,7 +113,7 @@ struct NodeSettings {
     guard address.isLocal else {
       throw ProgramFailure(
         .usage,
-        "http is '\(text)'; without access control only loopback may be bound"
+        "http is '\(text)'; it has no TLS of its own, so only loopback may be bound"
       )
     }
     guard case .tcp(let host, let port) = address else {

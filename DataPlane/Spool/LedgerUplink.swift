@@ -105,7 +105,7 @@ package struct LedgerUplink<Client: Bindery_V1_Ledger.ClientProtocol>: Sendable 
     for it in answer.setAside {
       logger.error(
         "usage record set aside by the control plane",
-        metadata: ["sequence": "\(it.sequence)", "code": "\(it.code)"]
+        metadata: ["sequence": "\(it.sequence)", "code": "\(it.code)", "why": "\(it.message)"]
       )
     }
     progress.acknowledged(answer.committedSequence)

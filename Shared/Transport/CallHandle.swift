@@ -57,6 +57,14 @@ struct CallHandle: Sendable {
     onLoop { $0.attach(cancellation) }
   }
 
+  func end(_ status: Status) {
+    onLoop { stream in
+      guard !stream.isClosed else { return }
+      stream.connection.sendFailure(status, on: stream)
+      stream.cancelHandler()
+    }
+  }
+
   func finish(_ error: (any Error)? = nil) {
     onLoop { $0.finish(error) }
   }

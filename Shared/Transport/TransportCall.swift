@@ -9,12 +9,23 @@ package struct TransportCall: ServerContext.TransportSpecific {
   package let outbound: DirectOutbound
 }
 
+/// What an interceptor puts around a call's specifics, so that services see both.
+package protocol TransportSpecificLayer: ServerContext.TransportSpecific {
+  var base: (any ServerContext.TransportSpecific)? { get }
+}
+
 extension ServerContext {
+  private var transportCall: TransportCall? {
+    var specific = transportSpecific
+    while let layer = specific as? any TransportSpecificLayer { specific = layer.base }
+    return specific as? TransportCall
+  }
+
   /// Who the client is, by a certificate that was verified; nil without TLS or without a certificate.
-  package var peerIdentity: PeerIdentity? { (transportSpecific as? TransportCall)?.identity }
+  package var peerIdentity: PeerIdentity? { transportCall?.identity }
 
   /// Writes past the call's task; nil on transports that are not ours.
-  package var directOutbound: DirectOutbound? { (transportSpecific as? TransportCall)?.outbound }
+  package var directOutbound: DirectOutbound? { transportCall?.outbound }
 }
 
 /// Writes responses from the call's event loop, without a task: one job of a loop can write to all of
@@ -45,5 +56,11 @@ package struct DirectOutbound: Sendable {
   /// Calls `body` once, on the loop, when what is queued has drained. Only on the event loop.
   package func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
     handle.stream.value.onRoom = body
+  }
+
+  /// Ends the call for its client now, from any thread. The handler's RPC is cancelled; what it still
+  /// writes is refused.
+  package func end(_ status: Status) {
+    handle.end(status)
   }
 }

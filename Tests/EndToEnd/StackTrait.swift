@@ -7,6 +7,8 @@ import Testing
 struct StackTrait: SuiteTrait, TestScoping {
   var base: Int
   var nodeArguments: [String]
+  /// Flags of the control plane, from the suite's folder.
+  var controlArguments: @Sendable (URL) throws -> [String]
   /// Starts what the suite needs.
   var start: @Sendable (Stack) async throws -> Void
 
@@ -25,7 +27,8 @@ struct StackTrait: SuiteTrait, TestScoping {
       layout: try .ofThisBuild(),
       folder: folder,
       ports: ports,
-      nodeArguments: nodeArguments
+      nodeArguments: nodeArguments,
+      controlArguments: try controlArguments(folder)
     )
     do {
       try await start(stack)
@@ -44,9 +47,15 @@ extension Trait where Self == StackTrait {
   static func stack(
     base: Int,
     nodeArguments: [String] = [],
+    controlArguments: @escaping @Sendable (URL) throws -> [String] = { _ in [] },
     start: @escaping @Sendable (Stack) async throws -> Void
   ) -> StackTrait {
-    StackTrait(base: base, nodeArguments: nodeArguments, start: start)
+    StackTrait(
+      base: base,
+      nodeArguments: nodeArguments,
+      controlArguments: controlArguments,
+      start: start
+    )
   }
 }
 

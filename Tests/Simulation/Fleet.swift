@@ -66,7 +66,7 @@ final class FleetServer: Sendable {
       logger: logger
     )
     let distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
-    let ledger = LedgerAPI(logger: logger) { batch in
+    let ledger = LedgerAPI(logger: logger) { batch, _ in
       self.recorded.withLock { recorded in
         for request in batch { recorded[request.record.turnID, default: 0] += 1 }
       }

@@ -316,7 +316,7 @@ package nonisolated struct Bindery_V1_WatchFilter: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Tenant ids (16 bytes each); empty means all tenants.
+  /// Tenant ids (16 bytes each); empty means all that the node may see.
   package var tenantIds: [Data] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -114,6 +114,58 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "CreateToken" metadata.
+        package enum CreateToken: Sendable {
+            /// Request type for "CreateToken".
+            package typealias Input = Bindery_V1_CreateTokenRequest
+            /// Response type for "CreateToken".
+            package typealias Output = Bindery_V1_CreateTokenResponse
+            /// Descriptor for "CreateToken".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "CreateToken",
+                type: .unary
+            )
+        }
+        /// Namespace for "ListTokens" metadata.
+        package enum ListTokens: Sendable {
+            /// Request type for "ListTokens".
+            package typealias Input = Bindery_V1_ListTokensRequest
+            /// Response type for "ListTokens".
+            package typealias Output = Bindery_V1_ListTokensResponse
+            /// Descriptor for "ListTokens".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ListTokens",
+                type: .unary
+            )
+        }
+        /// Namespace for "RevokeToken" metadata.
+        package enum RevokeToken: Sendable {
+            /// Request type for "RevokeToken".
+            package typealias Input = Bindery_V1_RevokeTokenRequest
+            /// Response type for "RevokeToken".
+            package typealias Output = Bindery_V1_RevokeTokenResponse
+            /// Descriptor for "RevokeToken".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "RevokeToken",
+                type: .unary
+            )
+        }
+        /// Namespace for "RotateToken" metadata.
+        package enum RotateToken: Sendable {
+            /// Request type for "RotateToken".
+            package typealias Input = Bindery_V1_RotateTokenRequest
+            /// Response type for "RotateToken".
+            package typealias Output = Bindery_V1_RotateTokenResponse
+            /// Descriptor for "RotateToken".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "RotateToken",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "bindery.v1.Admin" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Apply.descriptor,
@@ -122,7 +174,11 @@ package enum Bindery_V1_Admin: Sendable {
             SetTenantStatus.descriptor,
             Wait.descriptor,
             ListNodes.descriptor,
-            Usage.descriptor
+            Usage.descriptor,
+            CreateToken.descriptor,
+            ListTokens.descriptor,
+            RevokeToken.descriptor,
+            RotateToken.descriptor
         ]
     }
 }
@@ -274,6 +330,78 @@ extension Bindery_V1_Admin {
             request: GRPCCore.StreamingServerRequest<Bindery_V1_UsageRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_UsageResponse>
+
+        /// Handle the "CreateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes an access token. Its text is in the answer and nowhere else.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_CreateTokenRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_CreateTokenResponse` messages.
+        func createToken(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_CreateTokenRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_CreateTokenResponse>
+
+        /// Handle the "ListTokens" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The tokens, without their texts.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ListTokensRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ListTokensResponse` messages.
+        func listTokens(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ListTokensRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListTokensResponse>
+
+        /// Handle the "RevokeToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_RevokeTokenRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_RevokeTokenResponse` messages.
+        func revokeToken(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_RevokeTokenRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_RevokeTokenResponse>
+
+        /// Handle the "RotateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives a token a new text; the old one ends as if revoked.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_RotateTokenRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_RotateTokenResponse` messages.
+        func rotateToken(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_RotateTokenRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_RotateTokenResponse>
     }
 
     /// Service protocol for the "bindery.v1.Admin" service.
@@ -409,6 +537,78 @@ extension Bindery_V1_Admin {
             request: GRPCCore.ServerRequest<Bindery_V1_UsageRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_UsageResponse>
+
+        /// Handle the "CreateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes an access token. Its text is in the answer and nowhere else.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_CreateTokenRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_CreateTokenResponse` message.
+        func createToken(
+            request: GRPCCore.ServerRequest<Bindery_V1_CreateTokenRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_CreateTokenResponse>
+
+        /// Handle the "ListTokens" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The tokens, without their texts.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListTokensRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ListTokensResponse` message.
+        func listTokens(
+            request: GRPCCore.ServerRequest<Bindery_V1_ListTokensRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListTokensResponse>
+
+        /// Handle the "RevokeToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RevokeTokenRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_RevokeTokenResponse` message.
+        func revokeToken(
+            request: GRPCCore.ServerRequest<Bindery_V1_RevokeTokenRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_RevokeTokenResponse>
+
+        /// Handle the "RotateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives a token a new text; the old one ends as if revoked.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RotateTokenRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_RotateTokenResponse` message.
+        func rotateToken(
+            request: GRPCCore.ServerRequest<Bindery_V1_RotateTokenRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_RotateTokenResponse>
     }
 
     /// Simple service protocol for the "bindery.v1.Admin" service.
@@ -543,6 +743,78 @@ extension Bindery_V1_Admin {
             request: Bindery_V1_UsageRequest,
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_UsageResponse
+
+        /// Handle the "CreateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes an access token. Its text is in the answer and nowhere else.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_CreateTokenRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_CreateTokenResponse` to respond with.
+        func createToken(
+            request: Bindery_V1_CreateTokenRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_CreateTokenResponse
+
+        /// Handle the "ListTokens" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The tokens, without their texts.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ListTokensRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ListTokensResponse` to respond with.
+        func listTokens(
+            request: Bindery_V1_ListTokensRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ListTokensResponse
+
+        /// Handle the "RevokeToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_RevokeTokenRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_RevokeTokenResponse` to respond with.
+        func revokeToken(
+            request: Bindery_V1_RevokeTokenRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_RevokeTokenResponse
+
+        /// Handle the "RotateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives a token a new text; the old one ends as if revoked.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_RotateTokenRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_RotateTokenResponse` to respond with.
+        func rotateToken(
+            request: Bindery_V1_RotateTokenRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_RotateTokenResponse
     }
 }
 
@@ -627,6 +899,50 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.CreateToken.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_CreateTokenRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_CreateTokenResponse>(),
+            handler: { request, context in
+                try await self.createToken(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ListTokens.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListTokensRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListTokensResponse>(),
+            handler: { request, context in
+                try await self.listTokens(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.RevokeToken.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_RevokeTokenRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_RevokeTokenResponse>(),
+            handler: { request, context in
+                try await self.revokeToken(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.RotateToken.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_RotateTokenRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_RotateTokenResponse>(),
+            handler: { request, context in
+                try await self.rotateToken(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -704,6 +1020,50 @@ extension Bindery_V1_Admin.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_UsageResponse> {
         let response = try await self.usage(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func createToken(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_CreateTokenRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_CreateTokenResponse> {
+        let response = try await self.createToken(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func listTokens(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ListTokensRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListTokensResponse> {
+        let response = try await self.listTokens(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func revokeToken(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_RevokeTokenRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_RevokeTokenResponse> {
+        let response = try await self.revokeToken(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func rotateToken(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_RotateTokenRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_RotateTokenResponse> {
+        let response = try await self.rotateToken(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -802,6 +1162,58 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Bindery_V1_UsageResponse> {
         return GRPCCore.ServerResponse<Bindery_V1_UsageResponse>(
             message: try await self.usage(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func createToken(
+        request: GRPCCore.ServerRequest<Bindery_V1_CreateTokenRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_CreateTokenResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_CreateTokenResponse>(
+            message: try await self.createToken(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func listTokens(
+        request: GRPCCore.ServerRequest<Bindery_V1_ListTokensRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListTokensResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ListTokensResponse>(
+            message: try await self.listTokens(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func revokeToken(
+        request: GRPCCore.ServerRequest<Bindery_V1_RevokeTokenRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_RevokeTokenResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_RevokeTokenResponse>(
+            message: try await self.revokeToken(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func rotateToken(
+        request: GRPCCore.ServerRequest<Bindery_V1_RotateTokenRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_RotateTokenResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_RotateTokenResponse>(
+            message: try await self.rotateToken(
                 request: request.message,
                 context: context
             ),
@@ -978,6 +1390,98 @@ extension Bindery_V1_Admin {
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_UsageResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_UsageResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "CreateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes an access token. Its text is in the answer and nowhere else.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_CreateTokenRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_CreateTokenRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_CreateTokenResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func createToken<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_CreateTokenRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_CreateTokenRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_CreateTokenResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateTokenResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ListTokens" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The tokens, without their texts.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListTokensRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListTokensRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListTokensResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func listTokens<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListTokensRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListTokensRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListTokensResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListTokensResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RevokeToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RevokeTokenRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_RevokeTokenRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_RevokeTokenResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func revokeToken<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_RevokeTokenRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_RevokeTokenRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_RevokeTokenResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RevokeTokenResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "RotateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives a token a new text; the old one ends as if revoked.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RotateTokenRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_RotateTokenRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_RotateTokenResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func rotateToken<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_RotateTokenRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_RotateTokenRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_RotateTokenResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RotateTokenResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -1232,6 +1736,142 @@ extension Bindery_V1_Admin {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "CreateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes an access token. Its text is in the answer and nowhere else.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_CreateTokenRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_CreateTokenRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_CreateTokenResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func createToken<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_CreateTokenRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_CreateTokenRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_CreateTokenResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateTokenResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.CreateToken.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ListTokens" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The tokens, without their texts.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListTokensRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListTokensRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListTokensResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func listTokens<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListTokensRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListTokensRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListTokensResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListTokensResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ListTokens.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "RevokeToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RevokeTokenRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_RevokeTokenRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_RevokeTokenResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func revokeToken<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_RevokeTokenRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_RevokeTokenRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_RevokeTokenResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RevokeTokenResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.RevokeToken.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "RotateToken" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Gives a token a new text; the old one ends as if revoked.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RotateTokenRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_RotateTokenRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_RotateTokenResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func rotateToken<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_RotateTokenRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_RotateTokenRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_RotateTokenResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RotateTokenResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.RotateToken.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -1434,6 +2074,122 @@ extension Bindery_V1_Admin.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_UsageRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_UsageResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "CreateToken" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Makes an access token. Its text is in the answer and nowhere else.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_CreateTokenRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func createToken<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_CreateTokenRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateTokenResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.createToken(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_CreateTokenRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_CreateTokenResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListTokens" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The tokens, without their texts.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ListTokensRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listTokens<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ListTokensRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListTokensResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.listTokens(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListTokensRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListTokensResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RevokeToken" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_RevokeTokenRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func revokeToken<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_RevokeTokenRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RevokeTokenResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.revokeToken(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_RevokeTokenRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_RevokeTokenResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RotateToken" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Gives a token a new text; the old one ends as if revoked.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_RotateTokenRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func rotateToken<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_RotateTokenRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RotateTokenResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.rotateToken(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_RotateTokenRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_RotateTokenResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1666,6 +2422,138 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.usage(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "CreateToken" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Makes an access token. Its text is in the answer and nowhere else.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func createToken<Result>(
+        _ message: Bindery_V1_CreateTokenRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateTokenResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_CreateTokenRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.createToken(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListTokens" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The tokens, without their texts.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listTokens<Result>(
+        _ message: Bindery_V1_ListTokensRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListTokensResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ListTokensRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.listTokens(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RevokeToken" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Ends a token: calls with it are refused and its open streams end, at all replicas.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func revokeToken<Result>(
+        _ message: Bindery_V1_RevokeTokenRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RevokeTokenResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_RevokeTokenRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.revokeToken(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "RotateToken" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Gives a token a new text; the old one ends as if revoked.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func rotateToken<Result>(
+        _ message: Bindery_V1_RotateTokenRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RotateTokenResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_RotateTokenRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.rotateToken(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -177,6 +177,42 @@ import Wire
     #expect(try read(early).map(\.resumed.from) == [6])
   }
 
+  @Test func `a node of other tenants than before gets everything anew, of the same it resumes`()
+    throws
+  {
+    let hub = hub(at: 5)
+    let other = TenantID(UUID())
+    func came(
+      _ tenants: [TenantID],
+      resume incarnation: Data? = nil
+    ) throws
+      -> [Bindery_V1_WatchResponse]
+    {
+      var request = hello()
+      request.hello.filter.tenantIds = tenants.map(\.data)
+      if let incarnation {
+        request.hello.resumeRevision = 5
+        request.hello.storeIncarnation = incarnation
+      }
+      let watcher = hub.watch(leaseMilliseconds: 5000)
+      try watcher.receive(request)
+      return try read(watcher)
+    }
+    let one = try came([tenant])[0].snapshotBegin.storeIncarnation
+    let both = try came([other, tenant])[0].snapshotBegin.storeIncarnation
+    let all = try came([])[0].snapshotBegin.storeIncarnation
+    #expect(Set([one, both, all]).count == 3)
+    #expect(all == TenantID(incarnation).data)
+    for (tenants, known) in [([tenant], one), ([tenant, other], both), ([], all)] {
+      #expect(try came(tenants, resume: known).map(\.resumed.from) == [5])
+      for stranger in [one, both, all] where stranger != known {
+        let messages = try came(tenants, resume: stranger)
+        #expect(messages[0].cursorExpired.oldestRevision == 5)
+        #expect(messages[1].snapshotBegin.storeIncarnation == known)
+      }
+    }
+  }
+
   @Test func `a commit is taken in once, and a gap is told`() throws {
     let hub = hub(at: 1)
     try hub.publish(commit(2, [resource(tenant, "b")]))

@@ -158,6 +158,27 @@ import Wire
     }
   }
 
+  @Test func `of a tenant that its node may not serve is kept as nobody's`() async throws {
+    try await withLedger { it in
+      let spool = LedgerFixture.Spool()
+      let batch = [
+        spool.request(1, it.turn(of: it.tenant)), spool.request(2, it.turn(of: it.other)),
+        spool.request(3, it.turn(of: it.tenant)),
+      ]
+      let response = try await it.ledger.record(batch, servedTenants: [it.tenant.tenantID])
+      #expect(response.committedSequence == 3)
+      #expect(response.setAside.map(\.code) == ["TENANT_NOT_SERVED"])
+      #expect(response.setAside.map(\.sequence) == [2])
+      try await it.expectRows(ofTurns: 2)
+      #expect(
+        try await it.fixture.value(
+          "select count(*) from ledger_set_aside where tenant_id is null",
+          as: Int.self
+        ) == 1
+      )
+    }
+  }
+
   private func broken(
     by fault: Fault,
     _ it: LedgerFixture,

@@ -19,6 +19,7 @@ import control_admin
 import control_distribution
 import control_ledger
 import control_switches
+import control_tokens
 import control_turns
 from control_session import SECONDS, Session
 from control_watch import Watch
@@ -72,6 +73,7 @@ def run(session: Session) -> int:
     health(session)
     unknown_names(session)
     control_admin.authoring(session)
+    control_tokens.tokens(session)
     watch = None
     with session.report.check("Distribution/Watch, hello"):
         watch = Watch(session)

@@ -4,12 +4,16 @@ internal import Foundation
 /// Runs the program `bindery` as an operator would.
 package struct CommandLineTool: Sendable {
   private let path: String
-  private let control: String
+  private let environment: [String: String]
 
-  /// - Parameter control: Address of the control plane.
-  package init(path: String, control: String) {
+  /// - Parameters:
+  ///   - control: Address of the control plane.
+  ///   - token: Access token; nil for none, whatever lies in the user's home.
+  package init(path: String, control: String, token: String? = nil) {
     self.path = path
-    self.control = control
+    var environment = ["BINDERY_CONTROL": control, "HOME": "/nonexistent"]
+    environment["BINDERY_TOKEN"] = token
+    self.environment = environment
   }
 
   /// Runs a command to its end, whatever its status.
@@ -22,7 +26,7 @@ package struct CommandLineTool: Sendable {
       "bindery \(arguments.first ?? "")",
       path: path,
       arguments: arguments,
-      environment: ["BINDERY_CONTROL": control],
+      environment: environment,
       input: input,
       within: limit
     )
@@ -34,7 +38,7 @@ package struct CommandLineTool: Sendable {
       "bindery \(arguments.first ?? "")",
       path: path,
       arguments: arguments,
-      environment: ["BINDERY_CONTROL": control]
+      environment: environment
     )
   }
 

@@ -134,9 +134,13 @@ package struct Completed: Sendable {
     } else {
       process.standardInput = pipe
     }
-    process.standardOutput = try FileHandle(forWritingTo: out)
-    process.standardError = try FileHandle(forWritingTo: err)
+    let (output, errors) = (try FileHandle(forWritingTo: out), try FileHandle(forWritingTo: err))
+    process.standardOutput = output
+    process.standardError = errors
     try process.run()
+    // `Process` keeps them, and a run of all tests starts more programs than there may be open files.
+    try output.close()
+    try errors.close()
     if let input {
       // A test's few lines fit into the pipe, so this never waits for the program.
       try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))

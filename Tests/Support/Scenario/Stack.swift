@@ -28,26 +28,32 @@ package actor Stack {
   package nonisolated let folder: URL
   package nonisolated let ports: Ports
   private let nodeArguments: [String]
+  private let controlArguments: [String]
   private var running: [String: Program] = [:]
 
-  /// - Parameter nodeArguments: Flags that every node gets besides its own.
+  /// - Parameters:
+  ///   - nodeArguments: Flags that every node gets besides its own.
+  ///   - controlArguments: The same for the control plane.
   package init(
     layout: Layout,
     folder: URL,
     ports: Ports = Ports(),
-    nodeArguments: [String] = []
+    nodeArguments: [String] = [],
+    controlArguments: [String] = []
   ) {
     self.layout = layout
     self.folder = folder
     self.ports = ports
     self.nodeArguments = nodeArguments
+    self.controlArguments = controlArguments
   }
 
   package nonisolated var edges: [String] { ports.nodes.map { "http://127.0.0.1:\($0)" } }
   package nonisolated var control: String { "127.0.0.1:\(ports.grpc)" }
 
-  package nonisolated func tool() throws -> CommandLineTool {
-    CommandLineTool(path: try layout.program("bindery"), control: control)
+  /// - Parameter token: Shown to the control plane, when it asks who calls.
+  package nonisolated func tool(token: String? = nil) throws -> CommandLineTool {
+    CommandLineTool(path: try layout.program("bindery"), control: control, token: token)
   }
 
   package nonisolated func database() throws -> Database {
@@ -80,11 +86,12 @@ package actor Stack {
         "--grpc", control, "--http", "127.0.0.1:\(ports.http)", "--data-dir",
         folder.appending(path: "control").path, "--postgres-binaries", layout.postgres.path,
         "--tool-allow", "127.0.0.1:\(ports.tools)", "--lease-ms", "3000",
-      ] + options
+      ] + controlArguments + options
     )
   }
 
-  package func startNode(_ index: Int) async throws {
+  /// - Parameter extra: Flags of this node only.
+  package func startNode(_ index: Int, _ extra: [String] = []) async throws {
     try await start(
       "bindery-node",
       [
@@ -95,7 +102,7 @@ package actor Stack {
         "http://127.0.0.1:\(ports.whatsapp)", "--anthropic-base-url",
         "http://127.0.0.1:\(ports.anthropic)", "--tool-allow", "127.0.0.1:\(ports.tools)",
         "--quiet-ms", "100", "--latest-ms", "1000",
-      ] + nodeArguments,
+      ] + nodeArguments + extra,
       as: "node-\(index + 1)"
     )
   }

@@ -1,0 +1,177 @@
+package import Domain
+internal import Foundation
+package import Store
+
+/// Makes, ends and renews tokens.
+package struct TokenService: Sendable {
+  /// What a token is to be good for.
+  package struct Wish: Sendable {
+    package var role: AccessToken.Role
+    package var name = ""
+    /// Author, viewer: slug of their tenant.
+    package var tenant = ""
+    package var nodeID = ""
+    /// Empty: any.
+    package var region = ""
+    /// Slugs; empty: all.
+    package var nodeTenants: [String] = []
+    /// nil: for good.
+    package var lifetime: Duration?
+    package var author = ""
+
+    package init(role: AccessToken.Role) { self.role = role }
+  }
+
+  /// Why a token can't be made or changed.
+  package enum Failure: Error, Hashable, CustomStringConvertible {
+    case malformed(String)
+    case unknownToken(String)
+    case unknownTenant(String)
+    case alreadyRevoked(String)
+
+    package var description: String {
+      switch self {
+      case .malformed(let what): what
+      case .unknownToken(let id): "there is no access token \(id)"
+      case .unknownTenant(let slug): "there is no tenant '\(slug)'"
+      case .alreadyRevoked(let id): "access token \(id) is revoked; create another"
+      }
+    }
+  }
+
+  private let store: Store
+  private let roster: AccessRoster
+
+  package init(store: Store, roster: AccessRoster) {
+    self.store = store
+    self.roster = roster
+  }
+
+  /// The slug of a tenant; nil when it is gone.
+  package func slug(of tenant: TenantID) -> String? { roster.slug(of: tenant) }
+
+  /// All tokens, or those of a tenant (slug): its own, and nodes' that are bound to it.
+  package func list(tenant: String?) async throws -> [AccessToken] {
+    try await roster.refresh()
+    guard let tenant else { return roster.tokens }
+    guard let id = try await store.tenantID(slug: tenant) else {
+      throw Failure.unknownTenant(tenant)
+    }
+    return roster.tokens.filter { $0.tenant == id || $0.nodeTenants?.contains(id) == true }
+  }
+
+  /// - Returns: The token and its text, which is nowhere else.
+  /// - Throws: `Failure`, and what the store throws.
+  package func create(_ wish: Wish) async throws -> (token: AccessToken, text: TokenText) {
+    try Self.check(wish)
+    let text = TokenText.make()
+    let now = Date()
+    var token = AccessToken(
+      id: text.id,
+      hash: text.hash,
+      role: wish.role,
+      name: wish.name,
+      createdAt: now,
+      createdBy: wish.author
+    )
+    if !wish.tenant.isEmpty { token.tenant = try await tenant(wish.tenant) }
+    if wish.role == .node {
+      token.nodeID = wish.nodeID
+      token.region = wish.region.isEmpty ? nil : wish.region
+      if !wish.nodeTenants.isEmpty {
+        var tenants: Set<TenantID> = []
+        for slug in wish.nodeTenants { tenants.insert(try await tenant(slug)) }
+        token.nodeTenants = tenants
+      }
+    }
+    token.expiresAt = wish.lifetime.map { now + $0 / .seconds(1) }
+    try await store.insert(token)
+    try await roster.refresh()
+    return (token, text)
+  }
+
+  /// - Returns: The token as it is now; whether it was good before.
+  package func revoke(_ id: String) async throws -> (token: AccessToken, changed: Bool) {
+    let token = try await known(id)
+    let changed = try await store.revokeAccessToken(id, of: token.tenant)
+    try await roster.refresh()
+    return (roster.token(id) ?? token, changed)
+  }
+
+  /// Gives a token another text; from now on the old one is nobody's.
+  package func rotate(_ id: String) async throws -> (token: AccessToken, text: TokenText) {
+    let token = try await known(id)
+    let text = TokenText.make(id: id)
+    guard try await store.rotateAccessToken(id, of: token.tenant, hash: text.hash) else {
+      throw Failure.alreadyRevoked(id)
+    }
+    try await roster.refresh()
+    return (roster.token(id) ?? token, text)
+  }
+
+  /// The platform's first token of role admin; nil when there is a good one already.
+  ///
+  /// - Parameter keep: Keeps the text before the token is good; may be called in vain.
+  package func bootstrap(keep: (TokenText) throws -> Void) async throws -> AccessToken? {
+    try await roster.refresh()
+    let now = Date()
+    let isThere = roster.tokens.contains {
+      $0.role == .admin && $0.revokedAt == nil && $0.expiresAt ?? .distantFuture > now
+    }
+    guard !isThere else { return nil }
+    let text = TokenText.make()
+    let token = AccessToken(
+      id: text.id,
+      hash: text.hash,
+      role: .admin,
+      name: "bootstrap",
+      createdAt: now,
+      createdBy: "bindery-control"
+    )
+    guard try await store.insertFirst(token, before: { try keep(text) }) else { return nil }
+    try await roster.refresh()
+    return token
+  }
+
+  private func known(_ id: String) async throws -> AccessToken {
+    if roster.token(id) == nil { try await roster.refresh() }
+    guard let token = roster.token(id) else { throw Failure.unknownToken(id) }
+    return token
+  }
+
+  private func tenant(_ slug: String) async throws -> TenantID {
+    guard let id = try await store.tenantID(slug: slug) else { throw Failure.unknownTenant(slug) }
+    return id
+  }
+
+  private static func check(_ wish: Wish) throws(Failure) {
+    guard wish.name.utf8.count <= 200, !wish.name.contains(where: \.isNewline) else {
+      throw .malformed("name: at most 200 bytes on one line")
+    }
+    let isTenants = wish.role == .author || wish.role == .viewer
+    if isTenants, wish.tenant.isEmpty {
+      throw .malformed("tenant: a token of role \(wish.role.rawValue) is of one tenant; name it")
+    }
+    if !isTenants, !wish.tenant.isEmpty {
+      throw .malformed("tenant: a token of role \(wish.role.rawValue) is of no tenant")
+    }
+    if wish.role == .node {
+      guard isNodeName(wish.nodeID) else {
+        throw .malformed("node_id: 1 to 64 letters, digits, dots, hyphens or underscores")
+      }
+      guard wish.region.isEmpty || wish.region.utf8.count <= 64 else {
+        throw .malformed("region: at most 64 bytes")
+      }
+      guard wish.nodeTenants.count <= 1000 else {
+        throw .malformed("node_tenants: at most 1000")
+      }
+    } else if !wish.nodeID.isEmpty || !wish.region.isEmpty || !wish.nodeTenants.isEmpty {
+      throw .malformed("node_id, region and node_tenants are for tokens of role node")
+    }
+    if let lifetime = wish.lifetime {
+      guard lifetime > .zero, lifetime < .seconds(100 * 366 * 86_400) else {
+        throw .malformed("expires_in_ms: more than nothing and less than a hundred years")
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+internal import API
+internal import Access
+internal import Foundation
+internal import GRPCCore
+internal import Logging
+internal import Observability
+internal import Store
+
+/// Who may call this daemon, as its settings say.
+struct AccessControl {
+  let tokens: TokenService
+  private let failures: AuthenticationFailures
+  private let roster: AccessRoster
+  private let settings: ControlSettings
+  private let logger: Logger
+
+  init(settings: ControlSettings, store: Store, logger: Logger) {
+    self.settings = settings
+    self.logger = logger
+    roster = AccessRoster(source: .init(store), logger: logger)
+    tokens = TokenService(store: store, roster: roster)
+    failures = AuthenticationFailures(perMinute: settings.authFailuresPerMinute)
+  }
+
+  /// For the metrics.
+  var unauthenticated: (told: Int, exhausted: Int) {
+    let counts = failures.counts
+    return (counts.told, counts.exhausted)
+  }
+
+  /// What stands before all methods; nothing with open access.
+  var interceptors: [ConditionalInterceptor<any ServerInterceptor>] {
+    guard settings.access == .tokens else { return [] }
+    let interceptor = AccessInterceptor(
+      roster: roster,
+      certificates: NodeCertificate(acceptsCommonName: settings.nodesByCommonName),
+      failures: failures,
+      logger: logger
+    )
+    return [.apply(interceptor, to: .all)]
+  }
+
+  /// A method that nobody has made a rule for would be refused to everyone: better not to start.
+  ///
+  /// - Throws: `ProgramFailure`.
+  func check(_ methods: [MethodDescriptor]) throws {
+    let open = methods.filter { AccessRules.requirement(of: $0) == nil }
+    guard open.isEmpty else {
+      let names = open.map(\.fullyQualifiedMethod).sorted().joined(separator: ", ")
+      throw ProgramFailure(.fault, "a fault: no access rule for \(names)")
+    }
+  }
+
+  /// Reads the tokens, and writes the first one where there is none and a file is named for it.
+  ///
+  /// - Throws: `ProgramFailure` when the file can't be written; `PostgresError`, `StoreError`.
+  func prepare() async throws {
+    try await roster.refresh()
+    guard let path = settings.bootstrapTokenFile else { return }
+    let made = try await tokens.bootstrap { text in try Self.write(text.text, to: path) }
+    if let made {
+      logger.notice(
+        "first access token written",
+        metadata: ["token": "\(made.id)", "file": "\(path)"]
+      )
+    }
+  }
+
+  /// Follows changes of the tokens until cancelled.
+  func run() async throws {
+    if settings.access == .tokens { try await roster.run() }
+  }
+
+  /// Replaces an earlier token's file, and nothing else.
+  private static func write(_ text: String, to path: String) throws {
+    let manager = FileManager.default
+    if manager.fileExists(atPath: path) {
+      let found = manager.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      let content = found.trimmingCharacters(in: .whitespacesAndNewlines)
+      guard content.isEmpty || TokenText(content) != nil else {
+        throw ProgramFailure(
+          .usage,
+          "bootstrap-token-file is '\(path)', which holds something else; name another file"
+        )
+      }
+    }
+    let parent = URL(filePath: path).deletingLastPathComponent()
+    let new = parent.appending(path: ".\(UUID().uuidString)").path
+    // Made for its owner only, and then given its name: nobody else can ever read it.
+    guard
+      manager.createFile(
+        atPath: new,
+        contents: nil,
+        attributes: [.posixPermissions: 0o600]
+      )
+    else {
+      throw ProgramFailure(
+        .unusable,
+        "the first access token can't be written to '\(path)'; name a file in a folder that exists and may be written to"
+      )
+    }
+    do {
+      try manager.setAttributes([.posixPermissions: 0o600], ofItemAtPath: new)
+      let file = try FileHandle(forWritingTo: URL(filePath: new))
+      try file.write(contentsOf: Data((text + "\n").utf8))
+      try file.synchronize()
+      try file.close()
+      guard rename(new, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+    } catch {
+      unlink(new)
+      throw ProgramFailure(.unusable, "the first access token can't be written to '\(path)'")
+    }
+  }
+}

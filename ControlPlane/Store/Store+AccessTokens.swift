@@ -1,0 +1,121 @@
+package import Domain
+internal import Foundation
+internal import Postgres
+
+extension Store {
+  /// How often tokens have changed: equal numbers, equal tokens.
+  package func accessVersion() async throws -> Int64 {
+    let rows = try await distribution.query("select version from access_line")
+    guard let row = rows.first else { throw StoreError.corrupt(what: "access_line") }
+    return try row.decode("version")
+  }
+
+  /// All tokens, oldest first, with the slugs of all tenants, as of one version.
+  package func accessTokens() async throws -> (
+    version: Int64, tokens: [AccessToken], slugs: [TenantID: String]
+  ) {
+    let results = try await distribution.withTransaction(
+      isolation: .repeatableRead,
+      readOnly: true
+    ) { connection in
+      try await connection.pipeline([
+        "select version from access_line",
+        "select * from access_tokens order by created_at, id",
+        "select id, slug from tenants",
+      ])
+    }
+    guard let line = results[0].first else { throw StoreError.corrupt(what: "access_line") }
+    let slugs = try results[2].map { row in
+      (
+        TenantID(try row.decode("id", as: UUID.self)),
+        try row.decode("slug", as: String.self)
+      )
+    }
+    return (
+      version: try line.decode("version"),
+      tokens: try results[1].map(AccessToken.init),
+      slugs: Dictionary(slugs, uniquingKeysWith: { first, _ in first })
+    )
+  }
+
+  package func insert(_ token: AccessToken) async throws {
+    _ = try await app.withTransaction(settings: Self.settings(of: token.tenant)) {
+      try await $0.execute(Self.insertion(of: token))
+    }
+  }
+
+  /// Stores the platform's first token; false when there is a live one of role admin already.
+  ///
+  /// - Parameter before: Done before it is stored; when it throws, nothing is.
+  package func insertFirst(
+    _ token: AccessToken,
+    before: () throws -> Void
+  ) async throws -> Bool {
+    try await app.withTransaction { connection in
+      // One at a time, so that two replicas that start at once make one token.
+      try await connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended('bindery.first_access_token', 0))"
+      )
+      let found = try await connection.query(
+        """
+        select 1 from access_tokens where role = 'admin' and revoked_at is null
+          and (expires_at is null or expires_at > now())
+        """
+      )
+      guard found.isEmpty else { return false }
+      try before()
+      try await connection.execute(Self.insertion(of: token))
+      return true
+    }
+  }
+
+  /// Ends a token; false when it had ended before.
+  package func revokeAccessToken(_ id: String, of tenant: TenantID?) async throws -> Bool {
+    try await app.withTransaction(settings: Self.settings(of: tenant)) {
+      try await $0.execute(
+        "update access_tokens set revoked_at = now() where id = \(id) and revoked_at is null"
+      )
+    } == 1
+  }
+
+  /// Puts another text's hash in; false when the token was revoked.
+  package func rotateAccessToken(
+    _ id: String,
+    of tenant: TenantID?,
+    hash: Digest
+  ) async throws -> Bool {
+    try await app.withTransaction(settings: Self.settings(of: tenant)) {
+      try await $0.execute(
+        "update access_tokens set hash = \(hash.data) where id = \(id) and revoked_at is null"
+      )
+    } == 1
+  }
+
+  /// Notes that tokens of one tenant, or of the platform, were used just now.
+  package func noteUse(of tokens: [String], tenant: TenantID?) async throws {
+    try await app.withTransaction(settings: Self.settings(of: tenant)) {
+      _ = try await $0.execute(
+        "update access_tokens set last_used_at = now() where id = any (\(tokens)::text[])"
+      )
+    }
+  }
+
+  private static func settings(of tenant: TenantID?) -> [String: String] {
+    tenant.map { settings(for: $0) } ?? [:]
+  }
+
+  private static func insertion(of token: AccessToken) -> SQL {
+    let tenants = token.nodeTenants.map { $0.map(\.uuid).sorted() }
+    return """
+      insert into access_tokens (
+        id, hash, role, tenant_id, name, node_id, region, node_tenants, created_at, created_by,
+        expires_at
+      ) values (
+        \(token.id), \(token.hash.data), \(token.role.rawValue), \(token.tenant?.uuid as UUID?),
+        \(token.name), \(token.nodeID as String?), \(token.region as String?),
+        \(tenants as [UUID]?)::uuid[], \(token.createdAt), \(token.createdBy),
+        \(token.expiresAt as Date?)
+      )
+      """
+  }
+}
