@@ -206,7 +206,6 @@ final class CallStream {
     case (.client, .status):
       throw RPCError(code: .internalError, message: "clients send no status")
     }
-    connection.hasSent = true
     connection.scheduleFlush()
     return !isAboveHighWater
   }
