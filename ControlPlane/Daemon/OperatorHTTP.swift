@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Logging
 internal import Observability
 internal import Switches
+internal import Transport
 
 /// Liveness, readiness and metrics, on a port of their own.
 struct OperatorHTTP {
@@ -17,6 +18,7 @@ struct OperatorHTTP {
   let host: String
   let port: Int
   let logger: Logger
+  let metrics: TransportMetrics
   let status: @Sendable () -> Status
 
   /// The server, not started yet. Liveness never depends on another service.
@@ -24,7 +26,7 @@ struct OperatorHTTP {
     onRunning: @escaping @Sendable (Int) async -> Void
   ) -> some ApplicationProtocol {
     let router = Router()
-    let status = status
+    let (status, metrics) = (status, metrics)
     router.get("/healthz") { _, _ in "ok\n" }
     router.get("/readyz") { _, _ in
       let now = status()
@@ -46,7 +48,7 @@ struct OperatorHTTP {
         # TYPE bindery_watchers gauge
         bindery_watchers \(now.watchers)
 
-        """
+        """ + metrics.exposition
     }
     return Application(
       router: router,
