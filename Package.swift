@@ -309,6 +309,17 @@ let testing: [Target] = [
     ["Support", "Domain", "Codecs", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]
   ),
   room("TLSSupport", "Tests/Support/TLSSupport", ["COpenSSL"]),
+  room("RawHTTP2", "Tests/Support/RawHTTP2"),
+  room(
+    "TransportFuzz",
+    "Tests/Support/TransportFuzz/Library",
+    ["RawHTTP2", "Transport", "HTTP2", nioCore, nioEmbedded]
+  ),
+  program(
+    "TransportFuzzer",
+    "Tests/Support/TransportFuzz/Program",
+    ["TransportFuzz", arguments]
+  ),
   program(
     "Fakes",
     "Tests/Support/Fakes",
@@ -338,13 +349,14 @@ let testing: [Target] = [
   tests("JSONSchemaTests", "Tests/Shared/JSONSchemaTests", ["JSONSchema", "Domain", "Codecs"]),
   tests("ObservabilityTests", "Tests/Shared/ObservabilityTests", ["Observability"]),
   tests("TLSTests", "Tests/Shared/TLSTests", ["TLS", "TLSSupport", nioCore, logging]),
-  tests("HTTP2Tests", "Tests/Shared/HTTP2Tests", ["HTTP2", nioCore]),
+  tests("HTTP2Tests", "Tests/Shared/HTTP2Tests", ["HTTP2", "RawHTTP2", nioCore]),
   tests(
     "TransportTests",
     "Tests/Shared/TransportTests",
     [
-      "Transport", "HTTP2", "TLS", "TLSSupport", "Wire", "WireServices", grpcCore, grpcProtobuf,
-      protobuf, nioCore, nioPosix, logging,
+      "Transport", "HTTP2", "TLS", "TLSSupport", "RawHTTP2", "TransportFuzz", "Observability",
+      "Wire", "WireServices", grpcCore,
+      grpcProtobuf, protobuf, nioCore, nioEmbedded, nioPosix, logging,
     ]
   ),
   tests(
@@ -459,6 +471,7 @@ let package = Package(
     .executable(name: "bindery-fakes", targets: ["Fakes"]),
     .executable(name: "bindery-check", targets: ["Check"]),
     .executable(name: "bindery-bench", targets: ["Bench"]),
+    .executable(name: "transport-fuzz", targets: ["TransportFuzzer"]),
     .executable(name: "interop-server", targets: ["InteropServer"]),
     .executable(name: "interop-client", targets: ["InteropClient"]),
   ],

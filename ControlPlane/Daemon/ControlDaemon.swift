@@ -130,7 +130,12 @@ struct ControlDaemon {
     )
     let grpc = GRPCService(server: server, health: health, distribution: distribution)
     let ready = Readiness(transport: transport, hub: hub, health: health)
-    let http = OperatorHTTP(host: settings.http.host, port: settings.http.port, logger: logger) {
+    let http = OperatorHTTP(
+      host: settings.http.host,
+      port: settings.http.port,
+      logger: logger,
+      metrics: configuration.metrics
+    ) {
       OperatorHTTP.Status(
         isReady: ready.isReady,
         revision: hub.revision ?? .zero,

@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Logging
 internal import Observability
 internal import Switches
+internal import Transport
 
 /// Liveness, readiness and metrics, on a port of their own.
 struct OperatorHTTP {
@@ -19,6 +20,7 @@ struct OperatorHTTP {
   let host: String
   let port: Int
   let logger: Logger
+  let metrics: TransportMetrics
   let status: @Sendable () -> Status
 
   /// The server, not started yet. Liveness never depends on another service.
@@ -26,7 +28,7 @@ struct OperatorHTTP {
     onRunning: @escaping @Sendable (Int) async -> Void
   ) -> some ApplicationProtocol {
     let router = Router()
-    let status = status
+    let (status, metrics) = (status, metrics)
     router.get("/healthz") { _, _ in "ok\n" }
     router.get("/readyz") { _, _ in
       let now = status()
@@ -52,7 +54,7 @@ struct OperatorHTTP {
         bindery_unauthenticated_total{answer="unauthenticated"} \(now.unauthenticated.told)
         bindery_unauthenticated_total{answer="resource_exhausted"} \(now.unauthenticated.exhausted)
 
-        """
+        """ + metrics.exposition
     }
     return Application(
       router: router,

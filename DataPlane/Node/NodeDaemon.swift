@@ -149,6 +149,7 @@ struct NodeDaemon {
       turns: turns,
       secrets: secrets,
       client: client,
+      transportMetrics: transport.metrics,
       fetchBinding: Self.fetch(disk.cache, subscription, logger)
     )
     // In the order of their start; a graceful shutdown stops the last first.

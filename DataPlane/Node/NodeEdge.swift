@@ -6,6 +6,7 @@ internal import Logging
 internal import Secrets
 internal import Spool
 internal import Subscription
+internal import Transport
 internal import Turn
 
 /// Everything between the sockets and the turns, wired.
@@ -25,6 +26,7 @@ struct NodeEdge: Sendable {
     turns: TurnServices,
     secrets: any SecretResolver,
     client: HTTPClient,
+    transportMetrics: TransportMetrics,
     fetchBinding: @escaping @Sendable (BindingID, TenantID) async -> Bool
   ) {
     self.settings = settings
@@ -74,7 +76,8 @@ struct NodeEdge: Sendable {
       inbox: disk.inbox,
       held: held,
       activity: turns.activity,
-      metrics: metrics
+      metrics: metrics,
+      transportMetrics: transportMetrics
     )
   }
 

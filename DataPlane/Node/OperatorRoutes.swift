@@ -6,6 +6,7 @@ internal import Hummingbird
 internal import NIOCore
 internal import Spool
 internal import Subscription
+internal import Transport
 internal import Turn
 
 /// Liveness, readiness, metrics and status of a node.
@@ -17,6 +18,7 @@ struct OperatorRoutes: Sendable {
   let held: HeldInputs
   let activity: TurnActivity
   let metrics: ChannelMetrics
+  let transportMetrics: TransportMetrics
 
   func add(to router: Router<BasicRequestContext>) {
     // Liveness never depends on another service.
@@ -98,7 +100,7 @@ struct OperatorRoutes: Sendable {
       named = metric
       lines.append("\(name) \(count)")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.joined(separator: "\n") + "\n" + transportMetrics.exposition
   }
 
   private static func text(_ text: String, status: HTTPResponse.Status = .ok) -> Response {

@@ -13,5 +13,7 @@ package struct HTTP2Configuration: Hashable, Sendable {
   package var highWater: Int = 64 * 1024
   package var lowWater: Int = 32 * 1024
 
+  package var abuse = AbuseLimits()
+
   package init() {}
 }

@@ -40,13 +40,14 @@ extension HTTP2Session {
       return 0
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
-      guard let frame else { return 0 }
+      guard let frame, let session = HTTP2Session.from(context) else { return 0 }
+      session.noteSent(frame)
       let header = frame.pointee.hd
       let type = UInt32(header.type)
       if type == NGHTTP2_DATA.rawValue || type == NGHTTP2_HEADERS.rawValue,
         header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
       {
-        HTTP2Session.from(context)?.delegate?.sentEnd(of: header.stream_id)
+        session.delegate?.sentEnd(of: header.stream_id)
       }
       return 0
     }
@@ -84,6 +85,7 @@ extension HTTP2Session {
       context in
       guard let session = HTTP2Session.from(context) else { return 0 }
       session.bodies[stream] = nil
+      if errorCode == HTTP2ErrorCode.noError { session.guarding.budget.earnEnd() }
       session.delegate?.closed(stream: stream, errorCode: errorCode)
       return 0
     }
@@ -102,6 +104,7 @@ extension HTTP2Session {
     // RFC 9113 section 6.5.2: a field counts its octets and 32 more.
     incomingSize += field.name.utf8.count + field.value.utf8.count + 32
     guard incomingSize <= Int(configuration.maxHeaderListSize) else {
+      guarding.budget.oweLongHeaderList()
       return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
     incoming.append(field)
@@ -112,9 +115,11 @@ extension HTTP2Session {
     let end = frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     switch nghttp2_frame_type(UInt32(frame.hd.type)) {
     case NGHTTP2_HEADERS:
+      guarding.budget.oweHeaders(incomingSize)
       delegate?.received(headers: incoming, on: frame.hd.stream_id, endStream: end)
     case NGHTTP2_DATA:
       if end { delegate?.receivedEnd(of: frame.hd.stream_id) }
+    case NGHTTP2_RST_STREAM: meter.receivedReset(frame.rst_stream.error_code)
     case NGHTTP2_GOAWAY:
       delegate?.receivedGoAway(
         lastStream: frame.goaway.last_stream_id,
@@ -131,6 +136,40 @@ extension HTTP2Session {
       }
     case NGHTTP2_SETTINGS:
       if frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { delegate?.receivedSettings() }
+    default: break
+    }
+  }
+
+  /// Codes of resets over what the peer did, not over what our side wants.
+  private func isProvoked(_ code: UInt32) -> Bool {
+    switch code {
+    case HTTP2ErrorCode.noError, HTTP2ErrorCode.internalError, HTTP2ErrorCode.cancel: false
+    default: true
+    }
+  }
+
+  private func noteSent(_ frame: UnsafePointer<nghttp2_frame>) {
+    switch nghttp2_frame_type(UInt32(frame.pointee.hd.type)) {
+    case NGHTTP2_DATA:
+      hasSent = true
+      guarding.budget.earnData()
+    case NGHTTP2_HEADERS: hasSent = true
+    case NGHTTP2_RST_STREAM:
+      let code = frame.pointee.rst_stream.error_code
+      meter.sentReset(code)
+      // Counted here since libnghttp2 reports not every stream that it resets (content-length); resets
+      // that can't be sent count as frames that wait.
+      if isProvoked(code) { guarding.budget.oweReset() }
+      // RFC 9113 section 6.9.2 wants more where SETTINGS overflowed the window, and section 5.4.1 lets
+      // any error of a stream be one of the connection.
+      if code == HTTP2ErrorCode.flowControlError {
+        giveUp(HTTP2Failure(.protocolViolation, "a stream's window overflowed", errorCode: code))
+      }
+    case NGHTTP2_GOAWAY:
+      let code = frame.pointee.goaway.error_code
+      if code != HTTP2ErrorCode.noError, code != HTTP2ErrorCode.enhanceYourCalm {
+        meter.violated()
+      }
     default: break
     }
   }

@@ -27,11 +27,26 @@ package final class HTTP2Session {
   /// What `pull` collects, and how much of it at most.
   var outgoing = ByteBuffer()
   var outgoingLimit = 0
+  package let meter: TrafficMeter
+  var guarding: PeerGuard
+  /// Of a call, since `takeHasSent` was last asked.
+  var hasSent = false
+  /// All that `pull` ever gave.
+  package private(set) var pulledBytes = 0
+  /// What still arrives is not looked at.
+  private var isGivenUp = false
 
+  /// - Parameter meter: Of the event loop that the session belongs to.
   /// - Throws: `HTTP2Failure` when libnghttp2 has no memory.
-  package init(role: Role, configuration: HTTP2Configuration = .init()) throws {
+  package init(
+    role: Role,
+    configuration: HTTP2Configuration = .init(),
+    meter: TrafficMeter = .init()
+  ) throws {
     self.role = role
     self.configuration = configuration
+    self.meter = meter
+    guarding = PeerGuard(role: role, limits: configuration.abuse, since: .now())
     var callbacks: OpaquePointer?
     var options: OpaquePointer?
     guard nghttp2_session_callbacks_new(&callbacks) == 0, nghttp2_option_new(&options) == 0 else {
@@ -44,6 +59,10 @@ package final class HTTP2Session {
     Self.install(in: callbacks)
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_max_send_header_block_length(options, 256 * 1024)
+    // PeerGuard counts resets, with streams that end well to their credit; libnghttp2 counts them
+    // without and would end busy connections.
+    nghttp2_option_set_stream_reset_rate_limit(options, UInt64(UInt32.max), UInt64(UInt32.max))
+    nghttp2_option_set_max_continuations(options, configuration.abuse.continuations)
     var session: OpaquePointer?
     let code =
       role == .server
@@ -105,15 +124,24 @@ package final class HTTP2Session {
 
   /// Takes what the socket delivered.
   ///
-  /// - Throws: `HTTP2Failure` when the peer broke the protocol: send what `pull` gives, then close.
-  package func receive(_ bytes: UnsafeRawBufferPointer) throws {
-    guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
-    let count = nghttp2_session_mem_recv(
-      raw,
-      start.assumingMemoryBound(to: UInt8.self),
-      bytes.count
-    )
-    if count < 0 { throw HTTP2Failure(nghttp2: Int32(count), doing: "reading") }
+  /// - Throws: `HTTP2Failure` when the peer broke the protocol or asked too much: `giveUp`, send what
+  ///   `pull` gives, then close.
+  package func receive(
+    _ bytes: UnsafeRawBufferPointer,
+    now: () -> NIODeadline = NIODeadline.now
+  ) throws {
+    guard let start = bytes.baseAddress, !bytes.isEmpty, !isGivenUp else { return }
+    meter.received(bytes.count)
+    let (good, failure) = guarding.inspect(bytes, now: now)
+    if good > 0 {
+      let count = nghttp2_session_mem_recv(raw, start.assumingMemoryBound(to: UInt8.self), good)
+      if count < 0 { throw HTTP2Failure(nghttp2: Int32(count), doing: "reading") }
+    }
+    if let failure { throw failure }
+    if let abuse = guarding.budget.settle(now: now) { throw HTTP2Failure(abuse: abuse) }
+    if nghttp2_session_get_outbound_queue_size(raw) > configuration.abuse.waitingFrames {
+      throw HTTP2Failure(abuse: .unread)
+    }
   }
 
   /// Appends frames to `buffer` until there are none or it holds `limit` bytes.
@@ -122,8 +150,14 @@ package final class HTTP2Session {
   /// - Throws: `HTTP2Failure` when the session can't go on.
   package func pull(into buffer: inout ByteBuffer, limit: Int) throws -> Bool {
     swap(&outgoing, &buffer)
-    defer { swap(&outgoing, &buffer) }
     outgoingLimit = limit
+    let before = outgoing.readableBytes
+    defer {
+      let count = outgoing.readableBytes - before
+      meter.sent(count)
+      pulledBytes += count
+      swap(&outgoing, &buffer)
+    }
     while outgoing.readableBytes < limit {
       var pointer: UnsafePointer<UInt8>?
       // Frames of DATA come by `sendData`, in their order among the others.
@@ -135,10 +169,27 @@ package final class HTTP2Session {
     return true
   }
 
-  /// False once both sides are done: the socket is to be closed.
+  /// False once both sides are done, or the connection was given up: the socket is to be closed.
   package var isOpen: Bool {
-    nghttp2_session_want_read(raw) != 0 || nghttp2_session_want_write(raw) != 0
+    !isGivenUp && (nghttp2_session_want_read(raw) != 0 || nghttp2_session_want_write(raw) != 0)
   }
+
+  /// The peer's first SETTINGS have come, with which its preface ends (RFC 9113 section 3.4).
+  package var hasReceivedSettings: Bool { guarding.hasReceivedSettings }
+
+  /// The number of the header block that has begun and not ended; nil when there is none.
+  package var openHeaderBlock: Int? {
+    guarding.isInsideHeaderBlock ? guarding.headerBlocks : nil
+  }
+
+  /// Whether DATA or HEADERS were sent since this was last asked.
+  package func takeHasSent() -> Bool {
+    defer { hasSent = false }
+    return hasSent
+  }
+
+  /// Bytes that writers handed over and the peer has not taken.
+  package var queuedBytes: Int { bodies.values.reduce(0) { $0 + $1.queuedBytes } }
 
   // MARK: - Streams
 
@@ -150,6 +201,7 @@ package final class HTTP2Session {
     let stream = headers.withNameValues { nghttp2_submit_request(raw, nil, $0, $1, &provider, nil) }
     if stream < 0 { throw HTTP2Failure(nghttp2: stream, doing: "opening a stream") }
     bodies[stream] = OutboundBody()
+    guarding.budget.earnStream()
     return stream
   }
 
@@ -178,6 +230,7 @@ package final class HTTP2Session {
       _ = nghttp2_session_resume_data(raw, stream)
     }
     guard bodies.values[index].queuedBytes > configuration.highWater else { return true }
+    if !bodies.values[index].isAboveHighWater { meter.stalled() }
     bodies.values[index].isAboveHighWater = true
     return false
   }
@@ -242,19 +295,19 @@ package final class HTTP2Session {
     _ = nghttp2_session_terminate_session(raw, errorCode)
   }
 
-  /// Says by GOAWAY why the connection is about to be closed.
-  package func refuse(errorCode: UInt32, reason: String) throws {
-    let bytes = Array(reason.utf8)
-    try check(
-      nghttp2_submit_goaway(
-        raw,
-        UInt8(NGHTTP2_FLAG_NONE.rawValue),
-        lastStream,
-        errorCode,
-        bytes,
-        bytes.count
-      ),
-      "refusing the peer"
+  /// Ends the connection over a failure: tells the peer why, looks at nothing more.
+  package func giveUp(_ failure: HTTP2Failure) {
+    guard !isGivenUp else { return }
+    isGivenUp = true
+    let reason = Array(failure.message.utf8)
+    // After a GOAWAY of libnghttp2's own, or without memory, this fails; the caller closes anyway.
+    _ = nghttp2_submit_goaway(
+      raw,
+      UInt8(NGHTTP2_FLAG_NONE.rawValue),
+      nghttp2_session_get_last_proc_stream_id(raw),
+      failure.errorCode,
+      reason,
+      reason.count
     )
   }
 

@@ -14,6 +14,9 @@ struct CallHandle: Sendable {
     self.stream = NIOLoopBound(stream, eventLoop: loop)
   }
 
+  /// Ended by the peer or with its connection. Only on the stream's event loop.
+  var isOver: Bool { stream.value.isClosed }
+
   private func onLoop(_ body: @escaping @Sendable (CallStream) -> Void) {
     if loop.inEventLoop {
       body(stream.value)

@@ -221,7 +221,6 @@ final class CallStream {
       }
       try connection.sendStatus(status, metadata, on: self)
     }
-    connection.hasSent = true
     return !isAboveHighWater
   }
 

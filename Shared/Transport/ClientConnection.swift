@@ -57,6 +57,8 @@ final class ClientConnection: Sendable {
         http2: configuration.http2,
         maxMessageBytes: configuration.maxReceivedMessageBytes,
         limits: configuration.life,
+        metrics: configuration.metrics,
+        loop: loop,
         logger: logger
       )
       if configuration.tls != nil { handler.scheme = "https" }
@@ -93,10 +95,6 @@ final class ClientConnection: Sendable {
       authority = configuration.tlsServerName ?? "localhost"
       channel = try await bootstrap.connect(to: target).get()
     }
-    // A server that accepts and says nothing must not hold up the ones after it.
-    var patience = TimeAmount(configuration.connectTimeout)
-    if configuration.tls != nil { patience = patience + TimeAmount(configuration.handshakeTimeout) }
-    loop.scheduleTask(in: patience) { handler.value.closeIfNeverUsable() }
     return ClientConnection(
       channel: channel,
       handler: handler,
@@ -116,7 +114,7 @@ final class ClientConnection: Sendable {
     let (loop, handler, authority) = (channel.eventLoop, handler, authority)
     return try await loop.submit {
       let connection = handler.value
-      guard connection.context != nil, !connection.isDraining else {
+      guard connection.context != nil, !connection.isDraining, !connection.isEnding else {
         throw RPCError(code: .unavailable, message: "the connection was lost")
       }
       let stream = CallStream(

@@ -8,8 +8,8 @@ extension ConnectionHandler {
     guard case .client(let call) = stream.side, stream.id == 0 else {
       throw RPCError(code: .internalError, message: "request metadata is sent once")
     }
-    guard context != nil else {
-      throw RPCError(code: .unavailable, message: "the connection was lost")
+    guard context != nil, !isEnding else {
+      throw refused(stream, RPCError(code: .unavailable, message: "the connection was lost"))
     }
     var headers = [
       HeaderField(":method", "POST"), HeaderField(":scheme", scheme),
@@ -24,10 +24,21 @@ extension ConnectionHandler {
     do {
       stream.id = try session.request(headers + metadata.fields)
       streams[stream.id] = stream
+      session.meter.callBegan()
     } catch let error as HTTP2Failure {
       setUsable(false)
-      throw RPCError(code: .unavailable, message: error.message, cause: error)
+      throw refused(
+        stream,
+        RPCError(code: .unavailable, message: error.message, cause: error)
+      )
     }
+  }
+
+  /// Ends a call that never was on the connection, which therefore does not end it: its reader must
+  /// learn why, and not that the call was given up.
+  private func refused(_ stream: CallStream, _ error: RPCError) -> RPCError {
+    close(stream, failure: error)
+    return error
   }
 
   func receivedResponse(_ headers: [HeaderField], on stream: CallStream, endStream: Bool) {

@@ -24,6 +24,7 @@ extension ConnectionHandler {
     )
     stream.id = id
     streams[id] = stream
+    session.meter.callBegan()
     guard headers["te"] == "trailers" else {
       stream.endInbound(.success(()))
       sendFailure(

@@ -70,6 +70,7 @@ extension ConnectionHandler: HTTP2SessionDelegate {
 
   func closed(stream id: Int32, errorCode: UInt32) {
     guard let stream = streams.removeValue(forKey: id) else { return }
+    session.meter.callsEnded(1)
     if errorCode == HTTP2ErrorCode.noError, case .server(let call) = stream.side,
       stream.isOutboundFinished
     {
@@ -95,7 +96,9 @@ extension ConnectionHandler: HTTP2SessionDelegate {
 
   func receivedGoAway(lastStream: Int32, errorCode: UInt32, reason: [UInt8]) {
     guard session.role == .client else { return }
-    if errorCode == HTTP2ErrorCode.enhanceYourCalm, reason.elementsEqual(Self.tooManyPings.utf8) {
+    if errorCode == HTTP2ErrorCode.enhanceYourCalm,
+      reason.elementsEqual(AbuseCause.pings.explanation.utf8)
+    {
       onTooManyPings?()
     }
     beginGracefulShutdown()

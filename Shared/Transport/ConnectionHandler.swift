@@ -23,8 +23,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   var lifeTask: Scheduled<Void>?
   /// A server's count of PINGs that came too early.
   var strikes: PingPolicy.Strikes?
-  /// Something of a call was written since the last PING came.
-  var hasSent = false
+  /// What the peer did while the session reads; the connection ends over it afterwards.
+  var complaint: HTTP2Failure?
+  let metrics: TransportMetrics
   /// A client's: the server complains of PINGs.
   var onTooManyPings: (() -> Void)?
   /// A server's new call: its path, and the stream. Nil on a client.
@@ -45,15 +46,21 @@ final class ConnectionHandler: ChannelInboundHandler {
   private(set) var isDraining = false
   private var awaitsShutdownPing = false
   private(set) var isUsable = false
+  /// Given up; what arrives is dropped.
+  var isEnding = false
 
+  /// - Parameter loop: The channel's.
   init(
     role: HTTP2Session.Role,
     http2: HTTP2Configuration,
     maxMessageBytes: Int,
     limits: ConnectionLife.Limits,
+    metrics: TransportMetrics,
+    loop: any EventLoop,
     logger: Logger
   ) throws {
-    session = try HTTP2Session(role: role, configuration: http2)
+    session = try HTTP2Session(role: role, configuration: http2, meter: metrics.meter(of: loop))
+    self.metrics = metrics
     self.maxMessageBytes = maxMessageBytes
     self.limits = limits
     self.logger = logger
@@ -79,6 +86,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   private func start(_ context: ChannelHandlerContext) {
     guard life == nil else { return }
+    metrics.note(.opened)
     beginLife(on: context.eventLoop)
     flush()
   }
@@ -89,23 +97,24 @@ final class ConnectionHandler: ChannelInboundHandler {
     isReading = true
     do {
       try buffer.withUnsafeReadableBytes { try session.receive($0) }
+      if let complaint { end(over: complaint) }
+    } catch let failure as HTTP2Failure {
+      end(over: failure)
     } catch {
-      logger.debug("a peer broke the protocol", metadata: ["error": "\(error)"])
-      session.terminate(errorCode: HTTP2ErrorCode.protocolError)
-      flush()
       context.close(promise: nil)
     }
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
     isReading = false
+    awaitHeaders()
     flush()
     context.fireChannelReadComplete()
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     isWritable = context.channel.isWritable
-    if isWritable { flush() }
+    if isWritable { flush() } else { awaitReader() }
     context.fireChannelWritabilityChanged()
   }
 
@@ -124,13 +133,19 @@ final class ConnectionHandler: ChannelInboundHandler {
     context = nil
     flushQueue = nil
     lifeTask?.cancel()
+    if life != nil { metrics.note(.closed) }
     setUsable(false)
+    endStreams()
+    onInactive?()
+    onInactive = nil
+  }
+
+  func endStreams() {
     // libnghttp2 does not report the streams of a session that ends; we do.
     let lost = RPCError(code: .unavailable, message: "the connection was lost")
     for stream in streams.values { close(stream, failure: lost) }
+    session.meter.callsEnded(streams.count)
     streams.removeAll()
-    onInactive?()
-    onInactive = nil
   }
 
   // MARK: - Sending
@@ -153,7 +168,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func flush() {
-    guard let context, !isPulling else { return }
+    guard let context, !isPulling, !isEnding else { return }
     isPulling = true
     defer { isPulling = false }
     do {
@@ -176,7 +191,9 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   private func closeIfDone() {
     guard let context else { return }
-    if !session.isOpen || (isDraining && streams.isEmpty && !awaitsShutdownPing) {
+    if !session.isOpen {
+      closeGently()
+    } else if isDraining && streams.isEmpty && !awaitsShutdownPing {
       context.close(promise: nil)
     }
   }
@@ -205,10 +222,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     session.terminate()
     flush()
     context?.close(promise: nil)
-  }
-
-  func closeIfNeverUsable() {
-    if !isUsable, !isDraining { context?.close(promise: nil) }
   }
 
   func setUsable(_ usable: Bool) {

@@ -1,7 +1,9 @@
+package import HTTP2
 package import NIOCore
 
-/// What time does to one connection: keepalive (gRPC's proposals A8 and A9), age, idleness. Without a
-/// clock and without I/O: it is told the time, says what to do, and when to ask again.
+/// What time does to one connection: keepalive (gRPC's proposals A8 and A9), age, idleness, and the
+/// patience with a peer that keeps us waiting. Without a clock and without I/O: it is told the time,
+/// says what to do, and when to ask again.
 package struct ConnectionLife {
   /// Times that a connection keeps; nil is never.
   package struct Limits: Hashable, Sendable {
@@ -17,6 +19,29 @@ package struct ConnectionLife {
     package var maxAgeGrace: Duration?
     /// Time without a call after which it ends.
     package var maxIdle: Duration?
+    /// From the connection (from the end of the TLS handshake) to the peer's first SETTINGS.
+    package var preface: Duration?
+    /// From the first byte of a header block to its last.
+    package var headerBlock: Duration?
+    /// How long bytes may wait of which the peer's socket takes none.
+    package var unread: Duration?
+
+    package init() {}
+  }
+
+  /// What the connection looks like when asked.
+  package struct Signs: Hashable, Sendable {
+    /// Anything came since the last question.
+    package var hasReceived = false
+    package var openStreams = 0
+    /// The highest stream id so far, by which calls between two questions are noticed.
+    package var lastStream: Int32 = 0
+    package var hasReceivedSettings = true
+    /// The number of the header block that has begun and not ended.
+    package var openHeaderBlock: Int?
+    /// Bytes that the socket has not taken, and all that it ever took.
+    package var waitingBytes = 0
+    package var takenBytes = 0
 
     package init() {}
   }
@@ -29,9 +54,22 @@ package struct ConnectionLife {
     case giveUp
     /// The grace is over: end the running calls.
     case end
+    /// The peer keeps us waiting: tell it so, and end.
+    case refuse(AbuseCause)
+  }
+
+  /// Why a connection takes no more calls.
+  package enum DrainCause: Hashable, Sendable {
+    case age
+    case idle
   }
 
   private let limits: Limits
+  private var prefaceLimit: NIODeadline?
+  /// When to look at a header block again, and which it was.
+  private var headerCheck: (at: NIODeadline, block: Int)?
+  /// When to look at what waits again, and how much had been taken.
+  private var unreadCheck: (at: NIODeadline, taken: Int)?
   private var nextSign: NIODeadline?
   private var awaitsSign = false
   private var ageLimit: NIODeadline?
@@ -39,55 +77,53 @@ package struct ConnectionLife {
   private var idleCheck: NIODeadline?
   private var idleSince: NIODeadline
   private var lastStream: Int32 = 0
-  private var isDraining = false
+  package private(set) var drainCause: DrainCause?
+  private let maxIdle: TimeAmount?
 
-  /// - Parameter jitter: From -1 to 1; changes the age by up to a tenth, so that connections that
-  ///   began together don't end together (A9).
+  /// - Parameter jitter: From -1 to 1; changes age and idleness by up to a tenth, so that connections
+  ///   that began together don't end together (A9).
   package init(_ limits: Limits, now: NIODeadline, jitter: Double) {
     self.limits = limits
     nextSign = limits.keepalive.map { now + TimeAmount($0) }
     ageLimit = limits.maxAge.map { now + TimeAmount($0 * (1 + 0.1 * jitter)) }
     idleSince = now
-    idleCheck = limits.maxIdle.map { now + TimeAmount($0) }
+    maxIdle = limits.maxIdle.map { TimeAmount($0 * (1 + 0.1 * jitter)) }
+    idleCheck = maxIdle.map { now + $0 }
+    prefaceLimit = limits.preface.map { now + TimeAmount($0) }
   }
 
   /// When to ask next.
   package var next: NIODeadline? {
-    [nextSign, ageLimit, graceLimit, idleCheck].compactMap { $0 }.min()
+    [
+      nextSign, ageLimit, graceLimit, idleCheck, prefaceLimit, headerCheck?.at, unreadCheck?.at,
+    ].compactMap { $0 }.min()
   }
 
   /// What is due.
-  ///
-  /// - Parameters:
-  ///   - hasReceived: Anything came since the last question.
-  ///   - lastStream: The highest stream id so far, by which calls between two questions are noticed.
-  package mutating func due(
-    _ now: NIODeadline,
-    hasReceived: Bool,
-    openStreams: Int,
-    lastStream: Int32
-  ) -> [Action] {
-    if openStreams > 0 || lastStream != self.lastStream { idleSince = now }
-    self.lastStream = lastStream
+  package mutating func due(_ now: NIODeadline, _ signs: Signs) -> [Action] {
+    if signs.openStreams > 0 || signs.lastStream != lastStream { idleSince = now }
+    lastStream = signs.lastStream
+    if let cause = waitsInVain(now, signs) { return [.refuse(cause)] }
     var actions: [Action] = []
-    if let action = sign(now, hasReceived, openStreams) { actions.append(action) }
+    if let action = sign(now, signs.hasReceived, signs.openStreams) { actions.append(action) }
     if let limit = ageLimit, limit <= now {
       ageLimit = nil
       graceLimit = limits.maxAgeGrace.map { now + TimeAmount($0) }
-      drain(&actions)
+      drain(.age, &actions)
     }
     if let limit = graceLimit, limit <= now {
       graceLimit = nil
       actions.append(.end)
     }
-    if let maxIdle = limits.maxIdle, let check = idleCheck, check <= now {
-      if now - idleSince >= TimeAmount(maxIdle) {
+    if let maxIdle, let check = idleCheck, check <= now {
+      if now - idleSince >= maxIdle {
         idleCheck = nil
-        drain(&actions)
+        drain(.idle, &actions)
       } else {
         // Not each call sets a timer: a call that just ended is noticed here, an eighth late at most.
-        idleCheck = max(idleSince + TimeAmount(maxIdle), now + TimeAmount(maxIdle / 8))
-        if openStreams > 0 { idleCheck = now + TimeAmount(maxIdle / 8) }
+        let eighth = TimeAmount.nanoseconds(maxIdle.nanoseconds / 8)
+        idleCheck = max(idleSince + maxIdle, now + eighth)
+        if signs.openStreams > 0 { idleCheck = now + eighth }
       }
     }
     return actions
@@ -100,9 +136,52 @@ package struct ConnectionLife {
     nextSign = now + TimeAmount(keepalive)
   }
 
-  private mutating func drain(_ actions: inout [Action]) {
-    guard !isDraining else { return }
-    isDraining = true
+  /// A header block has begun and did not end with what was read.
+  ///
+  /// - Returns: Whether `next` is earlier now.
+  package mutating func awaitsHeaders(_ block: Int, _ now: NIODeadline) -> Bool {
+    guard headerCheck == nil, let patience = limits.headerBlock else { return false }
+    headerCheck = (now + TimeAmount(patience), block)
+    return true
+  }
+
+  /// Nothing need be said when the socket is full.
+  package var awaitsReader: Bool { unreadCheck != nil || limits.unread == nil }
+
+  /// The socket took less than there was to send.
+  ///
+  /// - Returns: Whether `next` is earlier now.
+  package mutating func awaitsReader(taken: Int, _ now: NIODeadline) -> Bool {
+    guard unreadCheck == nil, let patience = limits.unread else { return false }
+    unreadCheck = (now + TimeAmount(patience), taken)
+    return true
+  }
+
+  /// Looks whether what is awaited of the peer has come.
+  ///
+  /// Nothing is noted when it comes: a check that finds it there is dropped or set anew.
+  private mutating func waitsInVain(_ now: NIODeadline, _ signs: Signs) -> AbuseCause? {
+    if signs.hasReceivedSettings { prefaceLimit = nil }
+    if let limit = prefaceLimit, limit <= now { return .slowPreface }
+    if let check = headerCheck, check.at <= now {
+      headerCheck = nil
+      if let block = signs.openHeaderBlock {
+        if block == check.block { return .slowHeaders }
+        _ = awaitsHeaders(block, now)
+      }
+    }
+    if let check = unreadCheck, check.at <= now {
+      unreadCheck = nil
+      if signs.waitingBytes > 0, signs.takenBytes <= check.taken { return .unread }
+    }
+    // Also what waits below the mark at which the channel calls itself full.
+    if signs.waitingBytes > 0 { _ = awaitsReader(taken: signs.takenBytes, now) }
+    return nil
+  }
+
+  private mutating func drain(_ cause: DrainCause, _ actions: inout [Action]) {
+    guard drainCause == nil else { return }
+    drainCause = cause
     idleCheck = nil
     actions.append(.drain)
   }
@@ -127,48 +206,5 @@ package struct ConnectionLife {
     awaitsSign = true
     nextSign = now + TimeAmount(limits.keepaliveTimeout)
     return .ping
-  }
-}
-
-/// How often a server lets a client ask for signs of life (gRPC's proposal A8): two PINGs too early are
-/// overlooked.
-package struct PingPolicy: Hashable, Sendable {
-  /// Least time between two PINGs.
-  package var minimumInterval: Duration = .seconds(5)
-  /// The same interval while no call is open; else two hours.
-  package var permitsWithoutCalls = true
-
-  package init() {}
-
-  /// One connection's count.
-  package struct Strikes {
-    package static let permitted = 2
-    private let policy: PingPolicy
-    private var last: NIODeadline?
-    private var count = 0
-
-    package init(_ policy: PingPolicy) {
-      self.policy = policy
-    }
-
-    /// Takes note of a PING. Returns false when it is one too many.
-    ///
-    /// - Parameter hasSent: Anything of a call was sent since the last PING; then a client that
-    ///   measures its flow may well ask again.
-    package mutating func received(_ now: NIODeadline, openStreams: Int, hasSent: Bool) -> Bool {
-      if hasSent {
-        count = 0
-        last = now
-        return true
-      }
-      let interval =
-        openStreams > 0 || policy.permitsWithoutCalls
-        ? policy.minimumInterval : .seconds(2 * 3600)
-      if let last, now < last + TimeAmount(interval) {
-        count += 1
-      }
-      last = now
-      return count <= Self.permitted
-    }
   }
 }

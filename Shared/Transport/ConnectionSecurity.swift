@@ -33,7 +33,7 @@ final class ConnectionSecurity: Sendable {
     var logger = logger
     logger[metadataKey: "peer"] = "\(TransportAddress(channel.remoteAddress).peerName)"
     guard let tls = configuration.tls else {
-      let handler = PlaintextGuard(logger: logger, onTLS: {})
+      let handler = PlaintextGuard(logger: logger) { configuration.metrics.note(.handshakeFailed) }
       try channel.pipeline.syncOperations.addHandler(handler)
       return
     }
@@ -44,7 +44,7 @@ final class ConnectionSecurity: Sendable {
       onEstablished: { identity in
         self.state.withLock { $0.peer = identity }
       },
-      onFailure: { _ in }
+      onFailure: { _ in configuration.metrics.note(.handshakeFailed) }
     )
     try channel.pipeline.syncOperations.addHandler(handler)
   }
@@ -58,6 +58,7 @@ final class ConnectionSecurity: Sendable {
   ) throws {
     guard let tls = configuration.tls else {
       let handler = PlaintextGuard(logger: logger) {
+        configuration.metrics.note(.handshakeFailed)
         self.fail("the server speaks TLS and this client does not; name its trust roots (tls-ca)")
       }
       try channel.pipeline.syncOperations.addHandler(handler)
@@ -73,6 +74,7 @@ final class ConnectionSecurity: Sendable {
       logger: logger,
       onEstablished: { _ in },
       onFailure: { failure in
+        configuration.metrics.note(.handshakeFailed)
         let reason =
           switch failure.code {
           case .plaintextPeer:

@@ -165,6 +165,8 @@ package final class HTTP2ServerTransport: ServerTransport {
             http2: configuration.http2,
             maxMessageBytes: configuration.maxReceivedMessageBytes,
             limits: configuration.life,
+            metrics: configuration.metrics,
+            loop: channel.eventLoop,
             logger: logger
           )
           handler.strikes = PingPolicy.Strikes(configuration.pings)

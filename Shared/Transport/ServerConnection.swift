@@ -53,7 +53,8 @@ final class ServerConnection: Sendable {
     let local = TransportAddress(channel.localAddress).peerName
     await withDiscardingTaskGroup { group in
       while let batch = await nextCalls() {
-        for call in batch {
+        // One that was reset in the read that brought it costs no task and no handler.
+        for call in batch where !call.handle.isOver {
           let context = ServerContextParts(call: call, remote: remote, local: local)
           if runsOnLoop(call.descriptor) {
             group.addImmediateTask(executorPreference: executor) {
@@ -113,37 +114,6 @@ final class ServerConnection: Sendable {
   func closeNow() {
     let handler = handler
     channel.eventLoop.execute { handler.value.closeNow() }
-  }
-}
-
-/// New calls of a connection, taken in batches by its task. Belongs to the connection's loop.
-private final class CallQueue<Call> {
-  private var calls: [Call] = []
-  private var waiter: CheckedContinuation<Void, Never>?
-  private var isFinished = false
-
-  func add(_ call: Call) {
-    calls.append(call)
-    wake()
-  }
-
-  func finish() {
-    isFinished = true
-    wake()
-  }
-
-  /// What came; empty at the end, nil when one has to wait.
-  func takeNow() -> [Call]? {
-    guard !calls.isEmpty else { return isFinished ? [] : nil }
-    defer { calls = [] }
-    return calls
-  }
-
-  func wait(_ continuation: CheckedContinuation<Void, Never>) { waiter = continuation }
-
-  private func wake() {
-    waiter?.resume()
-    waiter = nil
   }
 }
 

@@ -19,8 +19,15 @@ package struct ServerTransportConfiguration: Sendable {
   package var maxConnectionAge: Duration?
   /// What running calls get beyond that age; nil for all the time they want.
   package var maxConnectionAgeGrace: Duration?
-  /// A connection without calls for this long is ended; nil for never.
-  package var maxConnectionIdle: Duration?
+  /// A connection without calls for this long, give or take a tenth, is ended; nil for never.
+  package var maxConnectionIdle: Duration? = .seconds(300)
+  /// From the connection (from the end of the TLS handshake) to the client's first SETTINGS.
+  package var prefaceTimeout: Duration = .seconds(10)
+  /// From the first byte of a header block to its last.
+  package var headerBlockTimeout: Duration = .seconds(10)
+  /// A client that takes no byte of what waits for it, for this long, is left.
+  package var unreadTimeout: Duration = .seconds(30)
+  package var metrics = TransportMetrics()
   /// Methods whose handlers run on the loop of their connection: fast, but whatever blocks or computes
   /// for long there holds up every connection of the loop. The others run on the global executor.
   package var runsOnLoop: @Sendable (MethodDescriptor) -> Bool = { _ in true }
@@ -49,8 +56,14 @@ package struct ClientTransportConfiguration: Sendable {
   package var keepaliveWithoutCalls = false
   /// Finds the addresses of a host; asked again for every round of attempts.
   package var resolver = NameResolver.system
-  /// Time for one attempt to connect.
+  /// Time for one attempt to connect, and then for the server's first SETTINGS: one that accepts and
+  /// says nothing must not hold up the ones after it.
   package var connectTimeout: Duration = .seconds(5)
+  /// From the first byte of a header block to its last.
+  package var headerBlockTimeout: Duration = .seconds(10)
+  /// A server that takes no byte of what waits for it, for this long, is left.
+  package var unreadTimeout: Duration = .seconds(30)
+  package var metrics = TransportMetrics()
   package var backoff = Backoff()
   /// Whom the client trusts and who it is; without it, connections are plaintext.
   package var tls: ReloadingTLSContext?
@@ -91,6 +104,9 @@ extension ServerTransportConfiguration {
     limits.maxAge = maxConnectionAge
     limits.maxAgeGrace = maxConnectionAgeGrace
     limits.maxIdle = maxConnectionIdle
+    limits.preface = prefaceTimeout
+    limits.headerBlock = headerBlockTimeout
+    limits.unread = unreadTimeout
     return limits
   }
 }
@@ -101,6 +117,9 @@ extension ClientTransportConfiguration {
     limits.keepalive = keepalive
     limits.keepaliveTimeout = keepaliveTimeout
     limits.keepaliveWithoutCalls = keepaliveWithoutCalls
+    limits.preface = connectTimeout
+    limits.headerBlock = headerBlockTimeout
+    limits.unread = unreadTimeout
     return limits
   }
 }

@@ -1,3 +1,4 @@
+import HTTP2
 import NIOCore
 import Testing
 import Transport
@@ -20,12 +21,11 @@ import Transport
       last = next
       let seconds = Double(next.uptimeNanoseconds) / 1e9
       let seen = peer(seconds)
-      let actions = life.due(
-        next,
-        hasReceived: seen.hasReceived,
-        openStreams: seen.openStreams,
-        lastStream: seen.lastStream
-      )
+      var signs = ConnectionLife.Signs()
+      signs.hasReceived = seen.hasReceived
+      signs.openStreams = seen.openStreams
+      signs.lastStream = seen.lastStream
+      let actions = life.due(next, signs)
       for action in actions { told.append("\(Int(seconds.rounded())) \(action)") }
     }
     return told
@@ -48,7 +48,9 @@ import Transport
     #expect(dying == ["10 ping", "23 ping", "36 ping", "39 giveUp"])
     // An answer is seen at once.
     var life = ConnectionLife(limits, now: at(0), jitter: 0)
-    let asked = life.due(at(10), hasReceived: false, openStreams: 1, lastStream: 1)
+    var signs = ConnectionLife.Signs()
+    signs.openStreams = 1
+    let asked = life.due(at(10), signs)
     #expect(asked == [.ping] && life.next == at(13))
     life.answered(at(11))
     #expect(life.next == at(21))
@@ -93,11 +95,68 @@ import Transport
     // A call is open until 200 s.
     let used = story(limits, until: 1000) { (true, $0 < 200 ? 1 : 0, 1) }
     #expect(used == ["270 drain"])
+    let unlike = [1.0, -1].map { jitter in
+      story(limits, jitter: jitter, until: 1000) { _ in (true, 0, 0) }
+    }
+    #expect(unlike == [["88 drain"], ["72 drain"]])
     // One each second until 500 s, and none is ever open when it is looked.
     let busy = story(limits, until: 1000) { (true, 0, Int32(min($0, 500))) }
     #expect(busy.count == 1 && busy[0].hasSuffix(" drain"))
     let end = busy.first.flatMap { Int($0.prefix { $0 != " " }) } ?? 0
     #expect((580 ... 660).contains(end), "\(end)")
+  }
+
+  @Test func `a peer has so long for its preface, and no longer`() {
+    for (comes, expected) in [(2.0, []), (4, ["3 refuse(HTTP2.AbuseCause.slowPreface)"])] {
+      var life = ConnectionLife(limits { $0.preface = .seconds(3) }, now: at(0), jitter: 0)
+      var told: [String] = []
+      while told.isEmpty, let next = life.next {
+        var signs = ConnectionLife.Signs()
+        signs.hasReceivedSettings = next >= at(comes)
+        told += life.due(next, signs).map { "\(next.uptimeNanoseconds / 1_000_000_000) \($0)" }
+      }
+      #expect(told == expected)
+    }
+  }
+
+  @Test func `a header block may take so long; many that end may take longer`() {
+    var life = ConnectionLife(limits { $0.headerBlock = .seconds(3) }, now: at(0), jitter: 0)
+    #expect(life.next == nil)
+    func look(_ seconds: Double, block: Int?) -> [ConnectionLife.Action] {
+      var signs = ConnectionLife.Signs()
+      signs.openHeaderBlock = block
+      return life.due(at(seconds), signs)
+    }
+    let isEarlier = [life.awaitsHeaders(1, at(1)), life.awaitsHeaders(1, at(2))]
+    #expect(isEarlier == [true, false] && life.next == at(4))
+    // Another is open by then: it gets its own time.
+    let first = look(4, block: 2)
+    #expect(first == [] && life.next == at(7))
+    let second = look(7, block: nil)
+    #expect(second == [] && life.next == nil)
+    _ = life.awaitsHeaders(3, at(10))
+    let third = look(13, block: 3)
+    #expect(third == [.refuse(.slowHeaders)])
+  }
+
+  @Test func `a peer has to take something of what waits for it, however little`() {
+    var life = ConnectionLife(limits { $0.unread = .seconds(3) }, now: at(0), jitter: 0)
+    func look(_ seconds: Double, waiting: Int, taken: Int) -> [ConnectionLife.Action] {
+      var signs = ConnectionLife.Signs()
+      (signs.waitingBytes, signs.takenBytes) = (waiting, taken)
+      return life.due(at(seconds), signs)
+    }
+    let isEarlier = [life.awaitsReader(taken: 10, at(1)), life.awaitsReader(taken: 10, at(2))]
+    #expect(isEarlier == [true, false] && life.next == at(4))
+    let slow = look(4, waiting: 500, taken: 11)
+    #expect(slow == [] && life.next == at(7))
+    let done = look(7, waiting: 0, taken: 511)
+    #expect(done == [] && life.next == nil)
+    // Found by a look that another timer made.
+    let found = look(8, waiting: 1, taken: 511)
+    #expect(found == [] && life.next == at(11))
+    let deaf = look(11, waiting: 1, taken: 511)
+    #expect(deaf == [.refuse(.unread)])
   }
 
   @Test func `two early PINGs are overlooked, the third is not`() {
