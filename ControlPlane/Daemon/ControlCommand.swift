@@ -96,6 +96,8 @@ struct ControlCommand: AsyncParsableCommand {
   @Option(help: "Length of a node's lease in milliseconds (default 10000).")
   var leaseMs: String?
 
+  @OptionGroup(title: "Connections") var connections: ConnectionFlags
+
   @Option(help: "trace, debug, info, notice, warning, error or critical (default info).")
   var logLevel: String?
 
@@ -126,7 +128,7 @@ struct ControlCommand: AsyncParsableCommand {
       ("log-level", logLevel),
     ]
     var flags: [String: [String]] = [:]
-    for (name, value) in single { if let value { flags[name] = [value] } }
+    for (name, value) in single + connections.values { if let value { flags[name] = [value] } }
     if reflection { flags["reflection"] = ["true"] }
     if !toolAllow.isEmpty { flags["tool-allow"] = toolAllow }
     return flags

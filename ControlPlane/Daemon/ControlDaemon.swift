@@ -84,6 +84,7 @@ struct ControlDaemon {
     let group = MultiThreadedEventLoopGroup.singleton
     var configuration = ServerTransportConfiguration()
     configuration.tls = tls
+    settings.connections.apply(to: &configuration)
     // The push, and what costs nothing. The others compile, or wait for PostgreSQL.
     let onLoop: Set = ["bindery.v1.Distribution", "grpc.health.v1.Health"]
     configuration.runsOnLoop = { onLoop.contains($0.service.fullyQualifiedService) }

@@ -37,6 +37,7 @@ struct ControlSettings {
   /// "host:port" entries.
   let toolAllow: Set<String>
   let lease: Duration
+  let connections: ConnectionSettings
   let logLevel: String
 
   private static let known =
@@ -44,7 +45,7 @@ struct ControlSettings {
       "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
       "database-connections", "tool-allow", "lease-ms", "log-level", "access", "node-identity",
       "bootstrap-token-file", "auth-failures", "reflection",
-    ] + TLSSettings.server
+    ] + TLSSettings.server + ConnectionSettings.known
 
   /// - Throws: `ProgramFailure` with status `usage`.
   init(flags: [String: [String]], file: String?) throws {
@@ -89,6 +90,7 @@ struct ControlSettings {
     databaseConnections = try settings.int("database-connections", in: 2 ... 500) ?? 16
     toolAllow = Set(settings.list("tool-allow"))
     lease = .milliseconds(try settings.int("lease-ms", in: 200 ... 600_000) ?? 10_000)
+    connections = try ConnectionSettings(settings)
     logLevel = settings.string("log-level") ?? "info"
   }
 
