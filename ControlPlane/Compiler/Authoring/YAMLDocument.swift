@@ -132,7 +132,10 @@ struct YAMLDocument {
               hint: "keep one of them"
             )
           }
-          members[name] = try json(element, at: Compiler.pointer(pointer, name), depth: depth + 1)
+          let member = Compiler.pointer(pointer, name)
+          members[name] = try json(element, at: member, depth: depth + 1)
+          // Where the key stands is where an author looks, also for a block that begins below it.
+          if let line = self.line(of: key) { lines[member] = line }
         }
         return .object(members)
       case .alias:
