@@ -26,7 +26,7 @@ struct BinderyCommand: AsyncParsableCommand {
     version: "bindery 0.1.0",
     subcommands: [
       ApplyCommand.self, GetCommand.self, TenantCommand.self, NodesCommand.self,
-      ChatCommand.self, UsageCommand.self, TokenCommand.self,
+      ChatCommand.self, UsageCommand.self, TokenCommand.self, PricesCommand.self,
     ]
   )
 }

@@ -96,7 +96,10 @@ struct ControlDaemon {
     var router = RPCRouter<HTTP2ServerTransport>()
     let services: [any RegistrableRPCService] = [
       AdminAPI(
-        publisher: Publisher(store: store, planner: Planner(toolAllow: settings.toolAllow)),
+        publisher: Publisher(
+          store: store,
+          planner: Planner(toolAllow: settings.toolAllow, tables: settings.modelTables)
+        ),
         store: store,
         ledger: ledger,
         registry: nodes,

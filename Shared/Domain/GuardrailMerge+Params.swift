@@ -5,15 +5,19 @@
 /// every other list takes things out.
 enum StrictestParams {
   static func of(_ a: [String: JSONValue], _ b: [String: JSONValue]) -> [String: JSONValue] {
-    var result: [String: JSONValue] = a.merging(b) { _, later in later }.reduce(into: [:]) {
+    a.merging(b) { _, later in later }.reduce(into: [:]) {
       guard let one = a[$1.key], let other = b[$1.key], one != other else {
         $0[$1.key] = $1.value
         return
       }
       $0[$1.key] = value(one, other, key: $1.key)
     }
-    // Deny beats allow: "allow_x" loses what "deny_x" has.
-    for (key, denied) in result where key.hasPrefix("deny") {
+  }
+
+  /// Deny beats allow: "allow_x" loses what "deny_x" has.
+  static func withoutDenied(_ params: [String: JSONValue]) -> [String: JSONValue] {
+    var result = params
+    for (key, denied) in params where key.hasPrefix("deny") {
       let allowed = "allow\(key.dropFirst(4))"
       guard let list = result[allowed]?.arrayValue else { continue }
       let taken = denied.arrayValue ?? [denied]

@@ -23,6 +23,7 @@ extension GuardrailMerge.Group {
         rule.bound = nil
       }
     }
+    rule.params = StrictestParams.withoutDenied(rule.params)
     rule.severity = supplier.rule.severity
     return GuardrailMerge.MergedRule(rule: rule, tier: supplier.tier.recorded)
   }

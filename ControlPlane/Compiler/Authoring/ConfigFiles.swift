@@ -69,7 +69,9 @@ package struct ConfigFiles: Sendable {
 
   /// The diagnostic with the line of what its pointer names, where the files know it.
   package func located(_ diagnostic: Diagnostic) -> Diagnostic {
-    guard let line = line(of: diagnostic.path, inDocumentAt: diagnostic.source),
+    // What is about the whole document stands at its start.
+    guard !diagnostic.path.isEmpty,
+      let line = line(of: diagnostic.path, inDocumentAt: diagnostic.source),
       let colon = diagnostic.source.lastIndex(of: ":")
     else { return diagnostic }
     var located = diagnostic

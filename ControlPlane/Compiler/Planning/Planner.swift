@@ -8,8 +8,8 @@ package struct Planner: Sendable {
   private let compiler: TenantCompiler
 
   /// - Parameter toolAllow: "host:port" that tools may reach without https and on private addresses.
-  package init(toolAllow: Set<String> = []) {
-    compiler = TenantCompiler(toolAllow: toolAllow)
+  package init(toolAllow: Set<String> = [], tables: ModelTables = PlatformTables.models) {
+    compiler = TenantCompiler(toolAllow: toolAllow, tables: tables)
   }
 
   package func plan(

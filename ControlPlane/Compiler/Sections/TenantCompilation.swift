@@ -1,9 +1,9 @@
-internal import Domain
+package import Domain
 
 /// A tenant, compiled, and kept so that a change compiles only what depends on it.
 ///
 /// What it says is what compiling the same objects anew says.
-struct TenantCompilation {
+package struct TenantCompilation {
   private let compiler: TenantCompiler
   private var tenant: TenantObjects
   private var tiers = CompiledTiers()
@@ -12,15 +12,28 @@ struct TenantCompilation {
   private var users: [ObjectKey: Set<ObjectKey>] = [:]
 
   /// What changed objects change in the compiled form.
-  struct Change {
+  package struct Change {
     /// New or other.
-    var put: [ResourceKey: ConfigResource] = [:]
+    package var put: [ResourceKey: ConfigResource] = [:]
     /// Gone; sections stay, as they may be pinned.
-    var removed: Set<ResourceKey> = []
+    package var removed: Set<ResourceKey> = []
     /// Objects that were compiled.
-    var compiled: Set<ObjectKey> = []
+    package var compiled: Set<ObjectKey> = []
     /// About these objects.
-    var diagnostics: [Diagnostic] = []
+    package var diagnostics: [Diagnostic] = []
+  }
+
+  /// - Throws: as `TenantCompiler.compile`.
+  package init(
+    tenant: String,
+    objects: [ObjectKey: StoredObject],
+    toolAllow: Set<String> = [],
+    tables: ModelTables = PlatformTables.models
+  ) throws {
+    try self.init(
+      of: TenantObjects(slug: tenant, objects: objects),
+      by: TenantCompiler(toolAllow: toolAllow, tables: tables)
+    )
   }
 
   init(of tenant: TenantObjects, by compiler: TenantCompiler) throws {
@@ -30,7 +43,7 @@ struct TenantCompilation {
   }
 
   /// Puts objects in the place of the old ones, nil for those that are gone.
-  mutating func apply(_ changes: [ObjectKey: StoredObject?]) throws -> Change {
+  package mutating func apply(_ changes: [ObjectKey: StoredObject?]) throws -> Change {
     var stale = Set(changes.keys)
     var appearing: Set<ObjectKey> = []
     for (key, object) in changes {
@@ -118,6 +131,16 @@ struct TenantCompilation {
     case .binding: for tier in old.names { users[tier]?.remove(key) }
     }
   }
+
+  /// All that nodes need of the tenant.
+  ///
+  /// - Throws: as `TenantCompiler.compile`.
+  package func resources() throws -> [ResourceKey: ConfigResource] { try compiled().resources }
+
+  /// All that is wrong with the tenant.
+  ///
+  /// - Throws: as `TenantCompiler.compile`.
+  package func diagnostics() throws -> [Diagnostic] { try compiled().diagnostics }
 
   /// The whole, as one value.
   func compiled() throws -> CompiledTenant {
