@@ -58,13 +58,7 @@ package struct ConfigFiles: Sendable {
 
   /// The line of a value, or of the nearest one around it.
   package func line(of pointer: String, inDocumentAt source: String) -> Int? {
-    guard let lines = lines[source] else { return nil }
-    var pointer = Substring(pointer)
-    while true {
-      if let line = lines[String(pointer)] { return line }
-      guard let slash = pointer.lastIndex(of: "/") else { return nil }
-      pointer = pointer[..<slash]
-    }
+    lines[source].flatMap { YAMLDocument.line(of: pointer, in: $0) }
   }
 
   /// The diagnostic with the line of what its pointer names, where the files know it.

@@ -18,6 +18,16 @@ struct YAMLDocument {
     let hint: String
   }
 
+  /// The line of a value, or of the nearest one around it.
+  static func line(of pointer: String, in lines: [String: Int]) -> Int? {
+    var pointer = Substring(pointer)
+    while true {
+      if let line = lines[String(pointer)] { return line }
+      guard let slash = pointer.lastIndex(of: "/") else { return nil }
+      pointer = pointer[..<slash]
+    }
+  }
+
   /// Problems of one file that are told.
   private static let maxProblems = 100
 

@@ -59,7 +59,9 @@ struct SpecReader {
 
   /// The value, if there is one that is not null.
   func value(_ key: String) -> JSONValue? {
-    members[key].flatMap { $0.isNull ? nil : $0 }
+    // No ternary: of a JSONValue, `nil` would be null itself.
+    guard let value = members[key], !value.isNull else { return nil }
+    return value
   }
 
   func string(_ key: String, maxLength: Int = 8_000) -> String? {

@@ -38,4 +38,11 @@ struct CompiledObject {
   var names: [ObjectKey] = []
   /// Bindings: the digest of the compiled form.
   var digest: Digest?
+
+  /// Whether it names a tier that is not there.
+  var isAstray: Bool {
+    diagnostics.contains {
+      ["BND_FOREIGN_TIER", "TEAM_HANDOFF_FOREIGN", "ESC_UNKNOWN_TEAM"].contains($0.code)
+    }
+  }
 }

@@ -10,6 +10,8 @@ package struct TenantCompilation {
   private var made: [ObjectKey: CompiledObject] = [:]
   /// Bindings by the tier that they name.
   private var users: [ObjectKey: Set<ObjectKey>] = [:]
+  /// Objects that name what is not there.
+  private var astray: Set<ObjectKey> = []
 
   /// What changed objects change in the compiled form.
   package struct Change {
@@ -60,6 +62,8 @@ package struct TenantCompilation {
           stale.insert(ObjectKey(kind: .team, tenant: tenant.slug, slug: slug))
         }
       }
+      // What is said about a missing name offers those that are there.
+      if !appearing.isEmpty { stale.formUnion(astray) }
     }
     stale = stale.reduce(into: stale) { $0.formUnion(users[$1] ?? []) }
     let before = stale.reduce(into: [ResourceKey: ConfigResource]()) { all, key in
@@ -113,16 +117,19 @@ package struct TenantCompilation {
       case .binding: bindings.append(object)
       }
     }
+    for key in keys where made[key]?.isAstray == true { astray.insert(key) }
     var known: [TierTriple: [Diagnostic]] = [:]
     for object in bindings {
       let compiled = try compiler.binding(object, id, tiers, in: tenant, known: &known)
       made[object.key] = compiled
+      if compiled.isAstray { astray.insert(object.key) }
       for tier in compiled.names { users[tier, default: []].insert(object.key) }
     }
   }
 
   private mutating func forget(_ key: ObjectKey) {
     guard let old = made.removeValue(forKey: key) else { return }
+    astray.remove(key)
     switch key.kind {
     case .tenant: break
     case .human: tiers.humans[key.slug] = nil

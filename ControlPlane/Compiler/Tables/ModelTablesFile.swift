@@ -52,7 +52,9 @@ package enum ModelTablesFile {
     let tables = ModelTablesReader(problems: found).tables(document.value, over: base)
     let located = found.list.map { diagnostic in
       var diagnostic = diagnostic
-      if let line = document.lines[diagnostic.path] { diagnostic.source = "\(path):\(line)" }
+      if let line = YAMLDocument.line(of: diagnostic.path, in: document.lines) {
+        diagnostic.source = "\(path):\(line)"
+      }
       return diagnostic
     }
     return (found.hasErrors ? nil : tables, located)

@@ -96,6 +96,7 @@ import Testing
         \(expected.map(\.description).joined(separator: "\n  "))
       got:
         \(told.map(\.description).joined(separator: "\n  "))
+      \(all.map { "\($0.path): \($0.message), got \($0.got)" }.joined(separator: "\n"))
       """
     )
     for diagnostic in all {

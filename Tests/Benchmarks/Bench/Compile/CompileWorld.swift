@@ -61,7 +61,7 @@ struct CompileWorld {
       [
         "human": .string("human-\(human)"), "team": .string("team-\((human + round * 7) % tiers)"),
         "agent": .string("agent-\((human + round * 13) % tiers)"),
-        "routes": ["web": ["b\(number).example"]],
+        "routes": ["web": [.string("b\(number).example")]],
       ]
     )
   }
@@ -72,7 +72,7 @@ struct CompileWorld {
       "human-\(number)",
       number,
       [
-        "display_name": "Human \(number)", "languages": ["hi", "en"],
+        "display_name": .string("Human \(number)"), "languages": ["hi", "en"],
         "cultural_register": "hindustani-warm",
         "voice": [
           "tone": ["warm", "patient"], "register": "informal", "address": ["hi": "aap"],
@@ -81,7 +81,7 @@ struct CompileWorld {
         "greeting": ["hi": "नमस्ते! बताइए मैं क्या मदद करूँ?", "en": "Hello, how can I help?"],
         "guardrails": [
           [
-            "rule_id": "human-\(number).promise", "kind": "keyword", "severity": "block",
+            "rule_id": .string("human-\(number).promise"), "kind": "keyword", "severity": "block",
             "params": ["words": ["guaranteed", "पक्की गारंटी"]],
             "message": ["en": "I can't promise that."],
           ]
@@ -101,9 +101,10 @@ struct CompileWorld {
       number,
       version: Int32(edit + 1),
       [
-        "display_name": "Team \(number)", "department": "support", "members": .array(members),
+        "display_name": .string("Team \(number)"), "department": "support",
+        "members": .array(members),
         "sops": [
-          "Ask one question at a time (\(edit)).",
+          .string("Ask one question at a time (\(edit))."),
           [
             "id": "refund", "title": "Refund",
             "steps": [
@@ -119,7 +120,7 @@ struct CompileWorld {
         "escalation": ["default": ["to": ["kind": "human", "queue": "desk"]]],
         "guardrails": [
           [
-            "rule_id": "team-\(number).dose", "kind": "regex", "severity": "rewrite",
+            "rule_id": .string("team-\(number).dose"), "kind": "regex", "severity": "rewrite",
             "params": ["pattern": #"\b\d{1,5}\s?mg\b"#],
             "rewrite": ["mode": "replace", "with": "[ask your doctor]"],
           ]
@@ -134,12 +135,12 @@ struct CompileWorld {
       "agent-\(number)",
       number,
       [
-        "display_name": "Agent \(number)",
+        "display_name": .string("Agent \(number)"),
         "model_routing": ["default": "claude-sonnet", "fallback": ["simulated"]],
         "tools": [
           [
             "name": "lookup_order", "description": "Looks an order up by its number.",
-            "endpoint": "https://crm.example/orders/\(number)",
+            "endpoint": .string("https://crm.example/orders/\(number)"),
             "schema": [
               "type": "object", "properties": ["id": ["type": "string"]], "required": ["id"],
             ],
@@ -148,11 +149,12 @@ struct CompileWorld {
         "memory_policy": ["episodic_topk": 5, "facts": true, "decay": "recency"],
         "guardrails": [
           [
-            "rule_id": "agent-\(number).pii", "kind": "pii", "severity": "rewrite",
+            "rule_id": .string("agent-\(number).pii"), "kind": "pii", "severity": "rewrite",
             "params": ["detect": ["aadhaar", "pan", "card"]], "rewrite": ["mode": "mask"],
           ],
           [
-            "rule_id": "agent-\(number).links", "kind": "url_allowlist", "severity": "block",
+            "rule_id": .string("agent-\(number).links"), "kind": "url_allowlist",
+            "severity": "block",
             "params": ["hosts": ["*.example"]],
           ],
         ],
