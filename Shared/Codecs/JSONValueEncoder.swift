@@ -3,17 +3,15 @@ internal import Foundation
 
 /// Makes a `JSONValue` of any `Encodable` without a detour through text.
 ///
-/// Gives what `JSONEncoder` gives with its defaults: dates as seconds since 2001, data as Base64.
+/// Gives what `JSONEncoder` gives with its defaults: dates as seconds since 2001, data as Base64. It
+/// keeps no coding paths: they cost more than all the rest, and only errors would show them.
 struct JSONValueEncoder {
   /// - Throws: what `value` throws; `EncodingError` for integers beyond Int64.
   static func value(of value: some Encodable) throws -> JSONValue {
-    try json(value, path: [])
+    try json(value)
   }
 
-  fileprivate static func json(
-    _ value: some Encodable,
-    path: [any CodingKey]
-  ) throws -> JSONValue {
+  fileprivate static func json(_ value: some Encodable) throws -> JSONValue {
     // The usual leaves, without an encoder of their own.
     switch value {
     case let it as JSONValue: return it
@@ -22,7 +20,7 @@ struct JSONValueEncoder {
     default: break
     }
     let box = Box()
-    try value.encode(to: TreeEncoder(codingPath: path, box: box))
+    try value.encode(to: TreeEncoder(box: box))
     return box.value
   }
 }
@@ -85,28 +83,28 @@ private final class Box {
 }
 
 private struct TreeEncoder: Encoder {
-  let codingPath: [any CodingKey]
   let box: Box
+  var codingPath: [any CodingKey] { [] }
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
     box.beginMembers()
-    return KeyedEncodingContainer(Keyed<Key>(codingPath: codingPath, box: box))
+    return KeyedEncodingContainer(Keyed<Key>(box: box))
   }
 
   func unkeyedContainer() -> any UnkeyedEncodingContainer {
     box.beginElements()
-    return Unkeyed(codingPath: codingPath, box: box)
+    return Unkeyed(box: box)
   }
 
   func singleValueContainer() -> any SingleValueEncodingContainer {
-    Single(codingPath: codingPath, box: box)
+    Single(box: box)
   }
 }
 
 private struct Single: SingleValueEncodingContainer {
-  let codingPath: [any CodingKey]
   let box: Box
+  var codingPath: [any CodingKey] { [] }
 
   func encodeNil() { box.set(.null) }
   func encode(_ value: Bool) { box.set(.bool(value)) }
@@ -133,16 +131,16 @@ private struct Single: SingleValueEncodingContainer {
     box.set(.int(int))
   }
   func encode<T: Encodable>(_ value: T) throws {
-    box.set(try JSONValueEncoder.json(value, path: codingPath))
+    box.set(try JSONValueEncoder.json(value))
   }
 }
 
 private struct Keyed<Key: CodingKey>: KeyedEncodingContainerProtocol {
-  let codingPath: [any CodingKey]
   let box: Box
+  var codingPath: [any CodingKey] { [] }
 
   private func single(_ key: Key) -> Single {
-    Single(codingPath: codingPath + [key], box: box.member(key.stringValue))
+    Single(box: box.member(key.stringValue))
   }
 
   func encodeNil(forKey key: Key) { single(key).encodeNil() }
@@ -174,22 +172,22 @@ private struct Keyed<Key: CodingKey>: KeyedEncodingContainerProtocol {
   }
 
   func superEncoder() -> any Encoder {
-    TreeEncoder(codingPath: codingPath, box: box.member("super"))
+    TreeEncoder(box: box.member("super"))
   }
 
   func superEncoder(forKey key: Key) -> any Encoder { encoder(key) }
 
   private func encoder(_ key: Key) -> TreeEncoder {
-    TreeEncoder(codingPath: codingPath + [key], box: box.member(key.stringValue))
+    TreeEncoder(box: box.member(key.stringValue))
   }
 }
 
 private struct Unkeyed: UnkeyedEncodingContainer {
-  let codingPath: [any CodingKey]
   let box: Box
+  var codingPath: [any CodingKey] { [] }
   var count: Int { box.count }
 
-  private func single() -> Single { Single(codingPath: codingPath, box: box.element()) }
+  private func single() -> Single { Single(box: box.element()) }
 
   func encodeNil() { single().encodeNil() }
   func encode(_ value: Bool) { single().encode(value) }
@@ -211,12 +209,12 @@ private struct Unkeyed: UnkeyedEncodingContainer {
   func nestedContainer<NestedKey: CodingKey>(
     keyedBy keyType: NestedKey.Type
   ) -> KeyedEncodingContainer<NestedKey> {
-    TreeEncoder(codingPath: codingPath, box: box.element()).container(keyedBy: keyType)
+    TreeEncoder(box: box.element()).container(keyedBy: keyType)
   }
 
   func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {
-    TreeEncoder(codingPath: codingPath, box: box.element()).unkeyedContainer()
+    TreeEncoder(box: box.element()).unkeyedContainer()
   }
 
-  func superEncoder() -> any Encoder { TreeEncoder(codingPath: codingPath, box: box.element()) }
+  func superEncoder() -> any Encoder { TreeEncoder(box: box.element()) }
 }

@@ -177,7 +177,7 @@ struct ProcedureReader {
     ask.warnUnknown(["slot", "pattern", "max_attempts", "prompt"])
     let slot = ask.required("slot", hint: "the name under which the answer is kept")
     if let source = ask.string("pattern") {
-      checkPattern(source, at: ask.pointer("pattern"), ask.problems)
+      _ = checkPattern(source, at: ask.pointer("pattern"), ask.problems)
     }
     _ = ask.int("max_attempts", in: 1 ... 10, default: 3)
     let prompt = ask.localized("prompt")
@@ -221,10 +221,10 @@ struct ProcedureReader {
   }
 }
 
-/// Tells what is wrong with a pattern that nodes are to run.
-func checkPattern(_ source: String, at path: String, _ problems: Problems) {
+/// The pattern; nil when nodes could not run it, which is told.
+func checkPattern(_ source: String, at path: String, _ problems: Problems) -> PatternDetector? {
   do {
-    _ = try Pattern(source)
+    return try PatternDetector(source)
   } catch {
     problems.add(
       error.isUnsafe ? "GRD_UNSAFE_REGEX" : "GRD_BAD_REGEX",
@@ -235,5 +235,6 @@ func checkPattern(_ source: String, at path: String, _ problems: Problems) {
         ? "backreferences and look-around are not linear-time; write it without"
         : "see the syntax of RE2"
     )
+    return nil
   }
 }

@@ -11,20 +11,26 @@ extension GuardrailReader {
   ]
 
   /// Checks what a kind needs, and gives it back in the form in which nodes read it.
-  func check(_ params: SpecReader, of kind: GuardrailRule.Kind) -> [String: JSONValue] {
+  ///
+  /// - Parameter detector: What it made of words or a pattern on the way.
+  func check(
+    _ params: SpecReader,
+    of kind: GuardrailRule.Kind,
+    _ detector: inout (any Detector)?
+  ) -> [String: JSONValue] {
     if let known = Self.keys[kind] { params.warnUnknown([known]) }
     switch kind {
     case .regex:
       let source = params.required("pattern", hint: #"like \b\d+\s?mg\b"#)
       if !source.isEmpty {
-        Compiler.checkPattern(source, at: params.pointer("pattern"), params.problems)
+        detector = checkPattern(source, at: params.pointer("pattern"), params.problems)
       }
       return params.members
     case .keyword:
       let words = params.strings("words", bare: true)
       guard !params.problems.hasErrors(at: params.pointer("words")) else { return params.members }
       do {
-        _ = try Keywords(words)
+        detector = try Keywords(words)
       } catch {
         params.problems.add(
           "GRD_BAD_REGEX",

@@ -7,6 +7,8 @@ struct TierRules {
   var placed: [(index: Int, rule: GuardrailRule)] = []
   /// Ids of rules with faults: what would follow from them is not known.
   var unreadable: Set<String> = []
+  /// What was made of words and patterns when they were checked, by rule id: it takes a millisecond.
+  var detectors: [String: any Detector] = [:]
 
   var rules: [GuardrailRule] { placed.map(\.rule) }
 }
@@ -25,7 +27,11 @@ struct GuardrailReader {
     var seen: Set<String> = []
     for (index, reader) in spec.mappings("guardrails") {
       let id = reader.value("rule_id")?.stringValue
-      if let rule = rule(reader) {
+      var detector: (any Detector)?
+      if let rule = rule(reader, &detector) {
+        if let detector, read.detectors[rule.ruleID] == nil {
+          read.detectors[rule.ruleID] = detector
+        }
         read.placed.append((index, rule))
       } else if let id {
         read.unreadable.insert(id)
@@ -42,7 +48,10 @@ struct GuardrailReader {
     return read
   }
 
-  private func rule(_ reader: SpecReader) -> GuardrailRule? {
+  private func rule(
+    _ reader: SpecReader,
+    _ detector: inout (any Detector)?
+  ) -> GuardrailRule? {
     let before = reader.problems.list.count
     if reader.value("override") != nil { return override(reader) }
     reader.warnUnknown([
@@ -68,7 +77,7 @@ struct GuardrailReader {
     let stages = stages(reader)
     let rewrite = rewrite(reader, severity: severity)
     let params = reader.object("params")
-    let checked = kind.map { check(params, of: $0) } ?? params.members
+    let checked = kind.map { check(params, of: $0, &detector) } ?? params.members
     // A rule that stops or changes a text fails closed, one that only takes notes fails open.
     let onError = reader.word(
       "on_error",

@@ -22,7 +22,7 @@ final class GuardedTier: Sendable {
     places = rules.placed.map(\.index)
     ids = Set(rules.rules.map(\.ruleID))
     overrides = rules.rules.contains { $0.overrides != nil }
-    forbidding = rules.rules.compactMap(Forbidding.init)
+    forbidding = rules.rules.compactMap { Forbidding($0, ready: rules.detectors[$0.ruleID]) }
     texts =
       rules.placed.flatMap { FixedText.all(of: $0.rule, at: "/guardrails/\($0.index)") }
       + said.map { FixedText($0) }
@@ -118,7 +118,9 @@ struct Forbidding: Sendable {
   }
 
   /// nil for a rule that is no matter of single texts, or can't run: that was told where it was read.
-  init?(_ rule: GuardrailRule) {
+  ///
+  /// - Parameter ready: The detector of the rule's words or pattern, if it has been made.
+  init?(_ rule: GuardrailRule, ready: (any Detector)? = nil) {
     guard rule.enabled, rule.overrides == nil, rule.stages.contains(.output),
       rule.severity != .log
     else { return nil }
@@ -133,8 +135,8 @@ struct Forbidding: Sendable {
       switch rule.kind {
       case .regex:
         guard let pattern = strings("pattern").first else { return nil }
-        look = .detector(try PatternDetector(pattern))
-      case .keyword: look = .detector(try Keywords(strings("words")))
+        look = .detector(try ready ?? PatternDetector(pattern))
+      case .keyword: look = .detector(try ready ?? Keywords(strings("words")))
       case .pii:
         let kinds = strings("detect").compactMap(PersonalData.Kind.init(rawValue:))
         look = .detector(kinds.isEmpty ? PersonalData() : PersonalData(Set(kinds)))

@@ -9,7 +9,7 @@ struct GuardrailChecks {
 
   private var tiers: [GuardedTier] { [agent, team, human] }
 
-  private static let platform = PlatformTables.guardrails.compactMap(Forbidding.init)
+  private static let platform = PlatformTables.guardrails.compactMap { Forbidding($0) }
   private static let platformIDs = Set(PlatformTables.guardrails.map(\.ruleID))
 
   func diagnostics() -> [Diagnostic] {
@@ -28,7 +28,7 @@ struct GuardrailChecks {
     return clashes.filter { $0.problem != .overridesNothing || !known.contains($0.ruleID) }
       .map(diagnostic)
       + unusable(rules)
-      + contradictions(rules.compactMap(Forbidding.init), under: effective)
+      + contradictions(rules.compactMap { Forbidding($0) }, under: effective)
   }
 
   /// No id is in two tiers and nothing is overridden: then merging changes nothing.
