@@ -14,6 +14,8 @@ enum ExitStatus {
   static let internalFault = ExitCode(70)
   /// EX_NOPERM: no access token, or one that may not do this.
   static let refused = ExitCode(77)
+  /// EX_CANTCREAT: a file can't be written.
+  static let notWritten = ExitCode(73)
   /// EX_TEMPFAIL: somebody else changed it meanwhile.
   static let stale = ExitCode(75)
 }

@@ -61,7 +61,7 @@ struct PricesCommand: AsyncParsableCommand {
         try Data(document.utf8).write(to: URL(filePath: output), options: .atomic)
       } catch {
         Terminal.note("bindery: \(output) can't be written")
-        throw ExitCode(73)
+        throw ExitStatus.notWritten
       }
     }
   }

@@ -71,7 +71,9 @@ struct TenantSpec {
 
 /// A reference to a secret: a name, never the value.
 func secretRef(_ spec: SpecReader, _ key: String, default fallback: String) -> String {
-  guard let text = spec.string(key) else { return fallback }
+  guard let value = spec.value(key) else { return fallback }
+  // A list or mapping in its place may hold the secret as well.
+  let text = value.stringValue ?? value.intValue.map(String.init) ?? ""
   let isName =
     (1 ... 100).contains(text.utf8.count) && !text.contains("..") && text.first != "/"
     && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_-./".contains($0)) }

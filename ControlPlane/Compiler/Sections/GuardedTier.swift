@@ -54,11 +54,14 @@ struct FixedText: Sendable {
   let language: String?
   let when: GuardrailRule.Condition
   let origin: Origin
+  /// Of the rule that makes it be said, as written.
+  private let severity: GuardrailRule.Severity
 
   init(
     _ said: SaidText,
     when: GuardrailRule.Condition = .init(),
-    origin: Origin = .document
+    origin: Origin = .document,
+    severity: GuardrailRule.Severity = .block
   ) {
     path = said.path
     bytes = Array(said.text.utf8)
@@ -66,6 +69,7 @@ struct FixedText: Sendable {
     language = said.language
     self.when = when
     self.origin = origin
+    self.severity = severity
   }
 
   var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -75,7 +79,7 @@ struct FixedText: Sendable {
     guard rule.enabled, rule.overrides == nil else { return [] }
     let id = rule.ruleID
     func made(_ said: SaidText, _ origin: Origin) -> FixedText {
-      FixedText(said, when: rule.when, origin: origin)
+      FixedText(said, when: rule.when, origin: origin, severity: rule.severity)
     }
     var texts = SaidText.all(rule.message, at: "\(path)/message").map { made($0, .message(id)) }
     if rule.stages.contains(.output), let with = rule.rewrite?.with {
@@ -92,17 +96,16 @@ struct FixedText: Sendable {
 
   /// Whether the text is said under the rules as they hold; nil: every tier's rules hold as written.
   func isSaid(under effective: [String: GuardrailRule]?) -> Bool {
-    func rule(_ id: String) -> GuardrailRule? { effective?[id] }
     switch origin {
     case .document: return true
     case .message(let id):
-      guard effective != nil else { return true }
+      guard let effective else { return severity == .block }
       // Another tier's wording may stand before this one.
-      return rule(id)?.message[language ?? ""] == text
+      return effective[id]?.severity == .block && effective[id]?.message[language ?? ""] == text
     case .rewrite(let id):
-      guard effective != nil else { return true }
-      return rule(id)?.severity == .rewrite && rule(id)?.rewrite?.with == text
-    case .required(let id): return effective == nil || rule(id) != nil
+      guard let effective else { return severity == .rewrite }
+      return effective[id]?.severity == .rewrite && effective[id]?.rewrite?.with == text
+    case .required(let id): return effective.map { $0[id] != nil } ?? true
     }
   }
 }

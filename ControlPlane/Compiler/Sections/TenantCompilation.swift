@@ -45,6 +45,8 @@ package struct TenantCompilation {
   }
 
   /// Puts objects in the place of the old ones, nil for those that are gone.
+  ///
+  /// - Throws: as `TenantCompiler.compile`; what is kept is of no use then.
   package mutating func apply(_ changes: [ObjectKey: StoredObject?]) throws -> Change {
     var stale = Set(changes.keys)
     var appearing: Set<ObjectKey> = []
