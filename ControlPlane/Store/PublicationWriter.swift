@@ -27,7 +27,7 @@ struct PublicationWriter: Sendable {
       case .tenant, .section: break
       }
     }
-    let written = group.objects.filter { $0.key.kind == .binding }.map(\.id)
+    let written = (group.objects + group.deleted).filter { $0.key.kind == .binding }.map(\.id)
     let removed = routes.map { $0.joined(separator: "/") }
     _ = try await connection.pipeline([
       """
@@ -61,7 +61,11 @@ struct PublicationWriter: Sendable {
       author: author,
       reason: reason
     )
-    _ = try await connection.pipeline(try tiers.statements(for: group.objects))
+    _ = try await connection.pipeline(
+      try tiers.statements(for: group.objects)
+        + tiers.statements(deleting: group.deleted)
+        + tiers.statements(adopting: group.adopted)
+    )
     let resources = try await resolved(group, on: connection)
     let compiled = ResourceStatements(tenantID: group.tenantID)
     let statements = try compiled.statements(

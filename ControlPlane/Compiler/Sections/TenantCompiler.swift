@@ -31,7 +31,8 @@ struct CompiledTenant {
 
 /// Compiles a tenant: a pure function of its objects.
 struct TenantCompiler {
-  let toolAllow: Set<String>
+  /// Nil leaves open where tools go.
+  let toolAllow: Set<String>?
 
   /// - Throws: `CanonicalJSONError`, `EncodingError` for a spec with a number that JSON has not.
   func compile(_ tenant: TenantObjects) throws -> CompiledTenant {
