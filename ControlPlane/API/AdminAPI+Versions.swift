@@ -185,7 +185,8 @@ extension ApplyOptions {
       prune: request.prune
         ? Prune(
           limit: request.maxDeletions > 0 ? Int(request.maxDeletions) : 10,
-          isConfirmed: request.deletionsConfirmed
+          isConfirmed: request.deletionsConfirmed,
+          tenants: Set(request.pruneTenants)
         ) : nil
     )
   }

@@ -35,6 +35,15 @@ struct AuthoringOptions: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
+      "Prune only in this tenant; repeatable. Without it, wherever the source owns something.",
+      valueName: "tenant"
+    )
+  )
+  var pruneTenant: [String] = []
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
       "With more deletions than this, or more than half of what the source owns, nothing is stored without --yes.",
       valueName: "count"
     )
@@ -97,6 +106,7 @@ struct AuthoringOptions: ParsableArguments {
     request.prune = prune
     request.maxDeletions = maxDeletions
     request.deletionsConfirmed = yes
+    request.pruneTenants = pruneTenant
     request.expected = expected
     request.documents = try files.documents.map { document in
       var wire = Bindery_V1_Document()

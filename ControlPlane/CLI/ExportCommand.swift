@@ -69,9 +69,9 @@ struct ExportCommand: AsyncParsableCommand {
     let texts = try objects.sorted {
       ($0.tenant, rank($0), $0.slug) < ($1.tenant, rank($1), $1.slug)
     }
-    .map { (object: $0, text: try text(of: $0)) }
+    .map { (object: $0, document: try document($0)) }
     if let folder {
-      for (object, text) in texts { try write(text, of: object, below: folder) }
+      for (object, document) in texts { try write(document, of: object, below: folder) }
     }
     switch connection.output {
     case .json:
@@ -79,7 +79,13 @@ struct ExportCommand: AsyncParsableCommand {
         "revision": .int(revision), "objects": .array(texts.map { $0.object.json }),
       ])
     case .table where folder == nil:
-      Terminal.write(texts.map(\.text).joined(separator: "---\n"))
+      if let (object, _) = texts.first(where: { $0.document.isJSON }) {
+        Terminal.error(
+          "\(object.kind) \(object.tenant)/\(object.slug) can't be written as YAML; export it with --to, which writes it as JSON"
+        )
+        throw ExitStatus.invalidConfiguration
+      }
+      Terminal.write(texts.map(\.document.text).joined(separator: "---\n"))
     case .table:
       Terminal.print("wrote \(texts.count) objects of revision \(revision) below \(folder ?? "")")
     }
@@ -89,30 +95,32 @@ struct ExportCommand: AsyncParsableCommand {
     ObjectKind.allCases.firstIndex { $0.rawValue == object.kind } ?? 0
   }
 
-  private func text(of object: Bindery_V1_Object) throws -> String {
+  private func document(_ object: Bindery_V1_Object) throws -> (text: String, isJSON: Bool) {
     guard let kind = ObjectKind(rawValue: object.kind) else {
       Terminal.error("the control plane has a kind that this program does not know: \(object.kind)")
       throw ExitStatus.internalFault
     }
-    return try DocumentText.yaml(
-      ObjectKey(kind: kind, tenant: object.tenant, slug: object.slug),
-      .parsed(object.specJson)
-    )
+    let key = ObjectKey(kind: kind, tenant: object.tenant, slug: object.slug)
+    let spec = JSONValue.parsed(object.specJson)
+    if let text = try DocumentText.yaml(key, spec) { return (text, false) }
+    return (try DocumentText.json(key, spec), true)
   }
 
-  private func write(_ text: String, of object: Bindery_V1_Object, below folder: String) throws {
+  private func write(
+    _ document: (text: String, isJSON: Bool),
+    of object: Bindery_V1_Object,
+    below folder: String
+  ) throws {
     let kind = object.kind.lowercased()
     let file =
-      kind == "tenant"
-      ? "\(object.tenant)/tenant.yaml"
-      : "\(object.tenant)/\(kind)s/\(object.slug).yaml"
-    let url = URL(filePath: folder).appending(path: file)
+      kind == "tenant" ? "\(object.tenant)/tenant" : "\(object.tenant)/\(kind)s/\(object.slug)"
+    let url = URL(filePath: folder).appending(path: file + (document.isJSON ? ".json" : ".yaml"))
     do {
       try FileManager.default.createDirectory(
         at: url.deletingLastPathComponent(),
         withIntermediateDirectories: true
       )
-      try Data(text.utf8).write(to: url, options: .atomic)
+      try Data(document.text.utf8).write(to: url, options: .atomic)
     } catch {
       Terminal.error("\(url.path) can't be written: \(error.localizedDescription)")
       throw ExitStatus.cantCreate

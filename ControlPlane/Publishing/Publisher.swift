@@ -40,8 +40,9 @@ package struct Publisher: Sendable {
     dryRun: Bool
   ) async throws -> Outcome {
     var tenants = Set(documents.map(\.key.tenant)).union(expected.keys.map(\.tenant))
-    if options.prune != nil, !options.source.isEmpty {
-      tenants.formUnion(try await store.tenants(ownedInBy: options.source))
+    if let prune = options.prune, !options.source.isEmpty {
+      let owned = try await store.tenants(ownedInBy: options.source)
+      tenants.formUnion(owned.filter(prune.covers))
     }
     return try await publish(over: tenants, dryRun: dryRun) { world in
       try Self.check(expected, in: world)

@@ -179,7 +179,9 @@ extension Store {
       : "null::text"
     return """
       select v.kind, tenant.slug as tenant, v.slug, v.object_id as id, v.version,
-        v.config as spec, v.created_at as updated_at, v.source, \(status) as status,
+        v.config as spec, v.created_at as updated_at, \(status) as status,
+        -- Who owns it can change without a version.
+        case when live.version = v.version then live.source else v.source end as source,
         null::bigint as switch_revision
       from (
         select distinct on (v.tenant_id, v.object_id) v.* from config_versions v
@@ -187,6 +189,7 @@ extension Store {
         order by v.tenant_id, v.object_id, v.version desc
       ) v
       join tenants tenant on tenant.id = v.tenant_id
+      join \(unsafeRaw: kind.table) live on live.id = v.object_id
       where v.config <> 'null'
       """
   }

@@ -6,21 +6,42 @@ internal import Yams
 package enum DocumentText {
   /// One document, ending in a line break; a tenant's own has no `tenant:`.
   ///
-  /// - Throws: `YamlError` for what YAML can't hold, `CanonicalJSONError` for what JSON can't.
-  package static func yaml(_ key: ObjectKey, _ spec: JSONValue) throws -> String {
-    var members: [(String, JSONValue)] = [("kind", .string(key.kind.rawValue))]
-    if key.kind != .tenant { members.append(("tenant", .string(key.tenant))) }
-    members.append(("slug", .string(key.slug)))
+  /// - Returns: nil when no YAML reads back as the spec: the reader drops a U+FEFF that begins a text.
+  /// - Throws: `YamlError`, `CanonicalJSONError`.
+  package static func yaml(_ key: ObjectKey, _ spec: JSONValue) throws -> String? {
+    let members = names(key)
     let head = try serialized(mapping(members))
     let whole = head + (try serialized(mapping([("spec", spec)])))
     // The emitter is somebody else's, and what it writes is to be applied: hold it against the reader.
-    let (documents, problems) = YAMLDocument.parse(whole)
-    let expected = JSONValue.object(
-      Dictionary(members + [("spec", spec)], uniquingKeysWith: { first, _ in first })
-    )
-    if problems.isEmpty, documents.map(\.value) == [expected] { return whole }
+    let expected = document(key, spec)
+    if readsBack(whole, expected) { return whole }
     // JSON is YAML too.
-    return head + "spec: \(escaped(try CanonicalJSON.encode(spec)))\n"
+    let json = head + "spec: \(escaped(try CanonicalJSON.encode(spec)))\n"
+    return readsBack(json, expected) ? json : nil
+  }
+
+  /// One document as a JSON file has it.
+  ///
+  /// - Throws: `CanonicalJSONError`.
+  package static func json(_ key: ObjectKey, _ spec: JSONValue) throws -> String {
+    try CanonicalJSON.encode(document(key, spec)) + "\n"
+  }
+
+  /// A tenant's own document has its slug only.
+  private static func names(_ key: ObjectKey) -> [(String, JSONValue)] {
+    let tenant = key.kind == .tenant ? [] : [("tenant", JSONValue.string(key.tenant))]
+    return [("kind", .string(key.kind.rawValue))] + tenant + [("slug", .string(key.slug))]
+  }
+
+  private static func document(_ key: ObjectKey, _ spec: JSONValue) -> JSONValue {
+    .object(
+      Dictionary(names(key) + [("spec", spec)], uniquingKeysWith: { first, _ in first })
+    )
+  }
+
+  private static func readsBack(_ text: String, _ expected: JSONValue) -> Bool {
+    let (documents, problems) = YAMLDocument.parse(text)
+    return problems.isEmpty && documents.map(\.value) == [expected]
   }
 
   private static func serialized(_ node: Node) throws -> String {

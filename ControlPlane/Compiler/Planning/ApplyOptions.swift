@@ -5,11 +5,16 @@ package struct ApplyOptions: Hashable, Sendable {
     /// Deletions that need no confirmation; more than half of what the source owns always does.
     package var limit: Int
     package var isConfirmed: Bool
+    /// Slugs of the tenants in which it may delete; empty: all.
+    package var tenants: Set<String>
 
-    package init(limit: Int = 10, isConfirmed: Bool = false) {
+    package init(limit: Int = 10, isConfirmed: Bool = false, tenants: Set<String> = []) {
       self.limit = limit
       self.isConfirmed = isConfirmed
+      self.tenants = tenants
     }
+
+    package func covers(_ tenant: String) -> Bool { tenants.isEmpty || tenants.contains(tenant) }
   }
 
   package var author: String

@@ -68,7 +68,8 @@ extension PlanWork {
   /// Plans the deletion of what the source owns and the documents leave out.
   mutating func prune(now: Date) {
     guard let prune = options.prune, !options.source.isEmpty else { return }
-    let owned = world.objects.values.filter { $0.source == options.source }
+    let owned = world.objects.values
+      .filter { $0.source == options.source && prune.covers($0.key.tenant) }
       .sorted { $0.key < $1.key }
     for object in owned where sources[object.key] == nil {
       guard object.key.kind != .tenant else {

@@ -95,7 +95,7 @@ create trigger changelog_immutable before update on changelog
 -- All versions of all kinds, each with the revision that brought it.
 create view config_versions with (security_invoker = true) as
   select v.tenant_id, v.kind, v.object_id, v.slug, v.version, v.config, v.author, v.reason, v.source,
-    coalesce(c.revision, 0) as revision, coalesce(c.committed_at, v.created_at) as created_at
+    coalesce(c.revision, 0) as revision, v.created_at
   from (
     select tenant_id, initcap(tier) as kind, tier_id as object_id, slug, version, config, author,
       reason, source, commit_id, created_at
