@@ -22,7 +22,8 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery usage                          what it used
         bindery token create --role viewer …   let somebody in
 
-      Exit status: 0 done; 2 something differs, when asked for by --exit-code; 3 not confirmed by every node; 64 wrong usage; 65 invalid configuration; \
+      Exit status: 0 done; 2 something differs, when asked for by --exit-code; 3 not confirmed by every \
+      node; 64 wrong usage; 65 invalid configuration; \
       66 no such object; 69 the control plane can't be reached; 70 a fault in the control plane; \
       73 a file can't be written; 75 somebody else changed it meanwhile, look at it and try again; \
       77 refused: no access token, or one that may not.
