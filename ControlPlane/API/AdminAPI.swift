@@ -95,7 +95,7 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
       let kind = try ObjectKind(wire: request.kind)
       let tenant = request.tenant.isEmpty ? nil : request.tenant
       let after = try pageStart(request)
-      // Read before the page, so that nothing of the page is younger than what it says.
+      // Read before the page, so that the page lacks nothing of it.
       let current = try await store.currentRevision()
       let revision = try Revision(atRevision: request.atRevision)
       let objects =

@@ -131,6 +131,7 @@ struct TenantGroup: Sendable {
   var deleted: [StoredObject] = []
   var adopted: [StoredObject] = []
   var expected: [ObjectKey: Int32] = [:]
+  var owners: [ObjectKey: String] = [:]
   /// With the place in the whole commit. Platform sections stand in the first group.
   var resources: [(ordinal: Int, resource: ConfigResource)] = []
   var removed: [(ordinal: Int, key: ResourceKey)] = []
@@ -173,6 +174,7 @@ struct TenantGroup: Sendable {
       }
       groups[key.tenant]?.expected[key] = version
     }
+    for (key, owner) in publication.owners { groups[key.tenant]?.owners[key] = owner }
     let slugs = Dictionary(
       groups.values.map { ($0.tenantID, $0.slug) },
       uniquingKeysWith: { first, _ in first }

@@ -4,6 +4,8 @@ package import Domain
 package enum StoreError: Error, Equatable, Sendable {
   /// Somebody else changed the object since the plan was made: plan again.
   case stale(ObjectKey, expected: Int32, found: Int32)
+  /// Another source has become the owner since the plan was made: plan again.
+  case otherOwner(ObjectKey, expected: String, found: String)
   /// No revision of this number has been made.
   case unknownRevision(Revision, newest: Revision)
   /// What a revision held was removed, as the retention says.
@@ -35,6 +37,7 @@ package enum StoreError: Error, Equatable, Sendable {
   package var code: String {
     switch self {
     case .stale: "STALE"
+    case .otherOwner: "OTHER_OWNER"
     case .unknownRevision: "UNKNOWN_REVISION"
     case .revisionGone: "REVISION_GONE"
     case .unknownVersion: "UNKNOWN_VERSION"
@@ -68,7 +71,7 @@ package enum StoreError: Error, Equatable, Sendable {
   package var kind: Kind {
     switch self {
     case .unknownTenant, .unknownRevision, .revisionGone, .unknownVersion: .notFound
-    case .stale: .stale
+    case .stale, .otherOwner: .stale
     case .conflict: .taken
     case .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew, .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
@@ -90,6 +93,8 @@ extension StoreError: CustomStringConvertible {
     switch self {
     case .stale(let key, let expected, let found):
       "\(key) is at version \(found), the plan was made against \(expected); plan again"
+    case .otherOwner(let key, let expected, let found):
+      "\(key) is owned by source '\(found)' by now, the plan saw '\(expected)'; plan again"
     case .unknownRevision(let revision, let newest):
       "there is no revision \(revision) yet; the newest is \(newest)"
     case .revisionGone(let revision, let oldest):

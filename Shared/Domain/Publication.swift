@@ -128,6 +128,9 @@ package struct Publication: Sendable {
   package var adopted: [StoredObject]
   /// The versions that the plan was made against (0: absent): checked again under the lock.
   package var expected: [ObjectKey: Int32]
+  /// The owners, as the plan has seen them, of existing objects that it writes: an owner can change
+  /// without a version, so they are checked again, too.
+  package var owners: [ObjectKey: String]
   /// Resources put, tenants first and bindings after their sections.
   package var resources: [ConfigResource]
   package var removed: [ResourceKey]
@@ -139,12 +142,14 @@ package struct Publication: Sendable {
     deleted: [StoredObject] = [],
     adopted: [StoredObject] = [],
     expected: [ObjectKey: Int32],
+    owners: [ObjectKey: String] = [:],
     resources: [ConfigResource],
     removed: [ResourceKey],
     author: String,
     reason: String
   ) {
     self.objects = objects
+    self.owners = owners
     self.deleted = deleted
     self.adopted = adopted
     self.expected = expected

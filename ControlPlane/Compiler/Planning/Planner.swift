@@ -154,12 +154,17 @@ struct PlanWork {
     for object in changed where expected[object.key] == nil {
       expected[object.key] = world.deleted[object.key]?.version ?? 0
     }
+    var owners: [ObjectKey: String] = [:]
+    for object in changed + deleted + adopted {
+      owners[object.key] = world.objects[object.key]?.source
+    }
     let isConfiguration = !(changed.isEmpty && deleted.isEmpty)
     plan.publication = Publication(
       objects: changed,
       deleted: deleted,
       adopted: adopted,
       expected: expected,
+      owners: owners,
       resources: isConfiguration ? resources : [],
       removed: isConfiguration ? removed : [],
       author: options.author,

@@ -42,8 +42,9 @@ declare
   v_kept history_retention;
   v_count bigint;
 begin
+  -- One at a time: what is gone must not be told to be there by one that began earlier.
+  select * into v_kept from history_retention for update;
   select revision into v_newest from revision_line;
-  select * into v_kept from history_retention;
   oldest := v_kept.oldest_revision;
   if v_kept.keep_days > 0 then
     -- The revision that was in force at the beginning of the days is the oldest of them.

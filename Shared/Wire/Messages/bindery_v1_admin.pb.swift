@@ -412,8 +412,8 @@ package nonisolated struct Bindery_V1_ListResponse: Sendable {
   /// Empty on the last page.
   package var nextPageToken: String = String()
 
-  /// Revision as of which the page was read: asked for again as at_revision, it makes the pages and
-  /// kinds that follow one state.
+  /// Without at_revision, one that the page is not older than: to read pages and kinds as one state, ask
+  /// for them with it as at_revision.
   package var revision: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

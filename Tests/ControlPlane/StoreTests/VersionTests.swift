@@ -235,6 +235,31 @@ import Testing
     }
   }
 
+  @Test func `of sources that claim an object at once one gets it, the others are refused`()
+    async throws
+  {
+    try await withStore { fixture in
+      let shop = AuthoredShop(fixture.store)
+      try await shop.apply(AuthoredShop.whole)
+      let outcomes = try await withThrowingTaskGroup(of: (String, [String]).self) { group in
+        for index in 0 ..< 5 {
+          group.addTask {
+            let source = "source-\(index)"
+            let plan = try await shop.apply(AuthoredShop.whole, source: source).plan
+            return (source, plan.diagnostics.map(\.code))
+          }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      let winners = outcomes.filter { $0.1.isEmpty }.map(\.0)
+      #expect(winners.count == 1)
+      let refusal = Array(repeating: "CFG_OTHER_SOURCE", count: 5)
+      #expect(outcomes.filter { !$0.1.isEmpty }.map(\.1) == Array(repeating: refusal, count: 4))
+      let objects = try await fixture.store.world(tenants: ["shop"]).objects.values
+      #expect(objects.allSatisfy { $0.source == winners.first })
+    }
+  }
+
   @Test func `a change of owner alone makes no version and no revision`() async throws {
     try await withStore { fixture in
       let shop = AuthoredShop(fixture.store)
