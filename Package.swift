@@ -378,7 +378,8 @@ let testing: [Target] = [
     "StoreTests",
     "Tests/ControlPlane/StoreTests",
     [
-      "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger",
+      "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler",
+      "Publishing", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
     ]
   ),

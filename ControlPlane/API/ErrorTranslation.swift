@@ -3,6 +3,7 @@ internal import Conversations
 internal import Domain
 internal import GRPCCore
 internal import Postgres
+internal import Publishing
 internal import Store
 
 /// Runs `body`; typed errors of the rooms below become gRPC status codes with a message for people.
@@ -29,6 +30,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .alreadyRevoked: .failedPrecondition
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as RollbackRefusal {
+    throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as ConversationError {
     throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as PostgresError {

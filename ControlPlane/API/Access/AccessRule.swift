@@ -51,7 +51,8 @@ struct AccessRule: Sendable {
 
 /// The rules of all methods of all services, by "service/method". A method without one is refused.
 package enum AccessRules {
-  static let all: [String: AccessRule] = admin.merging(nodes) { first, _ in first }
+  static let all: [String: AccessRule] = admin.merging(versions) { first, _ in first }
+    .merging(nodes) { first, _ in first }
     .merging(open) { first, _ in first }
 
   /// What load balancers and tools ask before they know anybody.

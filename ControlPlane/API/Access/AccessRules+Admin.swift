@@ -1,5 +1,4 @@
 internal import Access
-internal import Domain
 internal import Wire
 
 extension AccessRules {
@@ -9,15 +8,11 @@ extension AccessRules {
     "bindery.v1.Admin/Apply": AccessRule(.writer, Bindery_V1_ApplyRequest.self) {
       (request, caller) throws(AccessRefusal) in
       request.author = caller.author
-      for document in request.documents {
-        _ = try caller.reach(document.tenant)
-        if document.kind == ObjectKind.tenant.rawValue { _ = try caller.reach(document.slug) }
-      }
+      try caller.reachAll(&request)
     },
     "bindery.v1.Admin/Get": AccessRule(.reader, Bindery_V1_GetRequest.self) {
       (request, caller) throws(AccessRefusal) in
-      _ = try caller.reach(request.tenant)
-      if request.kind == ObjectKind.tenant.rawValue { _ = try caller.reach(request.slug) }
+      try caller.reachObject(request.kind, request.tenant, request.slug)
     },
     "bindery.v1.Admin/List": AccessRule(.reader, Bindery_V1_ListRequest.self) {
       (request, caller) throws(AccessRefusal) in

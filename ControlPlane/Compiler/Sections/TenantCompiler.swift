@@ -39,13 +39,14 @@ struct CompiledTenant {
 
 /// Compiles a tenant's objects: pure functions of an object and of what it names.
 struct TenantCompiler: Sendable {
-  let toolAllow: Set<String>
+  /// Nil leaves open where tools go.
+  let toolAllow: Set<String>?
   /// Model aliases and prices.
   let tables: ModelTables
   private let platformSection: Result<SectionResource, any Error>
 
   /// - Parameter toolAllow: "host:port" that tools may reach without https and on private addresses.
-  init(toolAllow: Set<String>, tables: ModelTables = PlatformTables.models) {
+  init(toolAllow: Set<String>?, tables: ModelTables = PlatformTables.models) {
     self.toolAllow = toolAllow
     self.tables = tables
     platformSection = Result {

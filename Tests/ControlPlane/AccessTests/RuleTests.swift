@@ -78,8 +78,10 @@ private let declared: [String] = {
   }
 
   @Test func `let each role call what it is for, and nothing else`() {
-    let reads = ["Get", "List", "Wait", "ListNodes", "Usage"]
-    let writes = ["Apply", "SetTenantStatus"]
+    let reads = [
+      "Get", "List", "Wait", "ListNodes", "Usage", "History", "Diff", "ListRoutes", "GetRetention",
+    ]
+    let writes = ["Apply", "SetTenantStatus", "Rollback"]
     for name in declared where name.hasPrefix("bindery.") {
       let requirement = AccessRules.requirement(of: method(name)) ?? .anyone
       let short = String(name.split(separator: "/")[1])
@@ -144,6 +146,55 @@ private let declared: [String] = {
     #expect(why.count == 1)
     #expect(!why.contains(nil))
     #expect(refusal(apply, self.apply([("Human", "foreign", "a")]), of: admin) == nil)
+  }
+
+  @Test func `keep what an apply expects and prunes within the tenant`() throws {
+    let name = "bindery.v1.Admin/Apply"
+    for (tenant, passes) in [("own", true), ("foreign", false)] {
+      var request = apply([("Human", "own", "a")])
+      var version = Bindery_V1_ObjectVersion()
+      (version.kind, version.tenant, version.slug) = ("Human", tenant, "b")
+      request.expected = [version]
+      #expect((refusal(name, request, of: author) == nil) == passes)
+      request.expected = []
+      request.prune = true
+      request.pruneTenants = [tenant]
+      #expect((refusal(name, request, of: author) == nil) == passes)
+    }
+    var request = apply([("Human", "own", "a")])
+    request.prune = true
+    #expect(
+      try AccessRules.admit(request, to: method(name), of: author).pruneTenants == ["own"]
+    )
+    #expect(try AccessRules.admit(request, to: method(name), of: admin).pruneTenants == [])
+  }
+
+  @Test func `keep a tenant's caller within its own past`() throws {
+    for (tenant, passes) in [("own", true), ("foreign", false), ("", false)] {
+      var history = Bindery_V1_HistoryRequest()
+      (history.kind, history.tenant, history.slug) = ("Human", tenant, "x")
+      var diff = Bindery_V1_DiffRequest()
+      (diff.kind, diff.tenant, diff.slug) = ("Tenant", "own", tenant)
+      var rollback = Bindery_V1_RollbackRequest()
+      (rollback.kind, rollback.tenant, rollback.slug) = ("Human", tenant, "x")
+      #expect((refusal("bindery.v1.Admin/History", history, of: viewer) == nil) == passes)
+      #expect((refusal("bindery.v1.Admin/Diff", diff, of: viewer) == nil) == passes)
+      #expect((refusal("bindery.v1.Admin/Rollback", rollback, of: author) == nil) == passes)
+    }
+    var routes = Bindery_V1_ListRoutesRequest()
+    let name = "bindery.v1.Admin/ListRoutes"
+    #expect(try AccessRules.admit(routes, to: method(name), of: viewer).tenant == "own")
+    routes.tenant = "foreign"
+    #expect(refusal(name, routes, of: viewer) != nil)
+    var rollback = Bindery_V1_RollbackRequest()
+    (rollback.kind, rollback.tenant, rollback.slug) = ("Human", "own", "x")
+    rollback.author = "somebody else"
+    let admitted = try AccessRules.admit(
+      rollback,
+      to: method("bindery.v1.Admin/Rollback"),
+      of: author
+    )
+    #expect(admitted.author == "token abcdefghij")
   }
 
   @Test func `name in the history who holds the token, whatever the request says`() throws {
