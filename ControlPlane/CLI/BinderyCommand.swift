@@ -18,6 +18,7 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery tenant pause vakil --wait      stop it, everywhere, and know when
         bindery usage                          what it used
         bindery token create --role viewer …   let somebody in
+        bindery audit --since 7d               who changed what
 
       Exit status: 0 done; 3 not confirmed by every node; 64 wrong usage; 65 invalid configuration; \
       66 no such object; 69 the control plane can't be reached; 70 a fault in the control plane; \
@@ -26,7 +27,7 @@ struct BinderyCommand: AsyncParsableCommand {
     version: "bindery 0.1.0",
     subcommands: [
       ApplyCommand.self, GetCommand.self, TenantCommand.self, NodesCommand.self,
-      ChatCommand.self, UsageCommand.self, TokenCommand.self,
+      ChatCommand.self, UsageCommand.self, TokenCommand.self, AuditCommand.self,
     ]
   )
 }

@@ -38,5 +38,6 @@ package struct Migration: Sendable {
     Migration(10, "commit_and_claim", PackageResources.m0010_commit_and_claim_sql),
     Migration(11, "turn_time", PackageResources.m0011_turn_time_sql),
     Migration(12, "access_tokens", PackageResources.m0012_access_tokens_sql),
+    Migration(13, "audit", PackageResources.m0013_audit_sql),
   ]
 }

@@ -1,6 +1,7 @@
 package import Access
 package import GRPCCore
 package import Logging
+internal import Store
 internal import TLS
 internal import Transport
 
@@ -10,17 +11,20 @@ package struct AccessInterceptor: ServerInterceptor {
   private let roster: AccessRoster
   private let certificates: NodeCertificate
   private let failures: AuthenticationFailures
+  private let refusals: RefusalLog
   private let logger: Logger
 
   package init(
     roster: AccessRoster,
     certificates: NodeCertificate,
     failures: AuthenticationFailures,
+    refusals: RefusalLog,
     logger: Logger
   ) {
     self.roster = roster
     self.certificates = certificates
     self.failures = failures
+    self.refusals = refusals
     self.logger = logger
   }
 
@@ -59,8 +63,20 @@ package struct AccessInterceptor: ServerInterceptor {
       base: context.transportSpecific
     )
     let (admitted, known) = (request, context)
-    var response = try await withoutActuallyEscaping(next) { next in
-      try await whileGood(principal, known) { try await next(admitted, known) }
+    var response = try await AuditOrigin.$current.withValue(principal.origin(of: context)) {
+      try await withoutActuallyEscaping(next) { next in
+        try await whileGood(principal, known) {
+          do {
+            return try await next(admitted, known)
+          } catch let error as RPCError {
+            // What the service alone could refuse.
+            if let refusal = error.cause as? AccessRefusal {
+              throw refuse(refusal, known, principal)
+            }
+            throw error
+          }
+        }
+      }
     }
     if rule.isStream, case .success(var contents) = response.accepted {
       let produce = contents.producer
@@ -164,6 +180,17 @@ package struct AccessInterceptor: ServerInterceptor {
       "why": "\(refusal.message)",
     ]
     if let principal { metadata["caller"] = "\(principal.id)" }
+    // That a credential has ended is no attempt of its holder.
+    if let principal, refusal.code == .denied {
+      refusals.note(
+        .init(
+          origin: principal.origin(of: context),
+          tenant: principal.tenant,
+          method: context.descriptor.method,
+          why: refusal.message
+        )
+      )
+    }
     logger.notice("call refused", metadata: metadata)
     return RPCError(
       code: refusal.code == .unauthenticated ? .unauthenticated : .permissionDenied,
