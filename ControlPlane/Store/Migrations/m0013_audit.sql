@@ -35,7 +35,9 @@ create table audit_log (
   refused boolean not null default false
 );
 create index audit_log_tenant on audit_log (tenant_id, id);
-create index audit_log_actor on audit_log (actor_id, id);
+create index audit_log_actor_id on audit_log (actor_id, id);
+create index audit_log_actor on audit_log (actor, id);
+create index audit_log_at on audit_log using brin (at);
 create index audit_log_object on audit_log (object_kind, object, id);
 
 alter table audit_log enable row level security;
