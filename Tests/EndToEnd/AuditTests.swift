@@ -124,6 +124,19 @@ struct `The audit log, by its command` {
     )
   }
 
+  @Test func `whoever renews or ends its own token gets the answer`() async throws {
+    let own = try await stack.makeToken(["--role", "admin", "--tenant", "sahayak"])
+    var text = own.text
+    for _ in 0 ..< 3 {
+      let renewed = try await stack.tool(token: text).json(["token", "rotate", own.id])
+      #expect(try await stack.tool(token: text).run(["nodes"]).status == 77)
+      text = try #require(renewed["secret"]?.stringValue)
+    }
+    let ended = try await stack.tool(token: text).json(["token", "revoke", own.id])
+    #expect(ended["changed"] == true)
+    #expect(try await stack.tool(token: text).run(["nodes"]).status == 77)
+  }
+
   @Test func `a tenant's admin makes, renews and ends its tenant's tokens, and no others`()
     async throws
   {

@@ -65,7 +65,7 @@ package struct AccessInterceptor: ServerInterceptor {
     let (admitted, known) = (request, context)
     var response = try await AuditOrigin.$current.withValue(principal.origin(of: context)) {
       try await withoutActuallyEscaping(next) { next in
-        try await whileGood(principal, known) {
+        try await whileGood(principal, known, rule) {
           do {
             return try await next(admitted, known)
           } catch let error as RPCError {
@@ -81,7 +81,7 @@ package struct AccessInterceptor: ServerInterceptor {
     if rule.isStream, case .success(var contents) = response.accepted {
       let produce = contents.producer
       contents.producer = { writer in
-        try await whileGood(principal, known) { try await produce(writer) }
+        try await whileGood(principal, known, rule) { try await produce(writer) }
       }
       response.accepted = .success(contents)
     }
@@ -93,9 +93,11 @@ package struct AccessInterceptor: ServerInterceptor {
   private func whileGood<Result: Sendable>(
     _ principal: Principal,
     _ context: ServerContext,
+    _ rule: AccessRule,
     _ part: @escaping @Sendable () async throws -> Result
   ) async throws -> Result {
-    try await withThrowingTaskGroup(of: Result.self) { group in
+    guard rule.isCut else { return try await part() }
+    return try await withThrowingTaskGroup(of: Result.self) { group in
       group.addTask { try await part() }
       group.addTask {
         let error = refuse(try await roster.lapse(of: principal.credential), context, principal)

@@ -70,10 +70,10 @@ extension AccessRules {
     "bindery.v1.Admin/RevokeToken": AccessRule(
       .rank(.admin),
       Bindery_V1_RevokeTokenRequest.self
-    ) { (request, caller) throws(AccessRefusal) in request.author = caller.author },
+    ) { (request, caller) throws(AccessRefusal) in request.author = caller.author }.uncut,
     "bindery.v1.Admin/RotateToken": AccessRule(
       .rank(.admin),
       Bindery_V1_RotateTokenRequest.self
-    ) { (request, caller) throws(AccessRefusal) in request.author = caller.author },
+    ) { (request, caller) throws(AccessRefusal) in request.author = caller.author }.uncut,
   ]
 }
