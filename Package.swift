@@ -387,7 +387,8 @@ let testing: [Target] = [
     "AccessTests",
     "Tests/ControlPlane/AccessTests",
     [
-      "Access", "API", "Store", "Domain", "Transport", "Wire", "WireServices", grpcCore, logging,
+      "Access", "API", "Store", "Domain", "Transport", "Wire", "WireServices", grpcCore, protobuf,
+      logging,
     ]
   ),
   tests(

@@ -22,6 +22,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .defect: .internalError
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as AccessRefusal {
+    throw RPCError(code: .permissionDenied, message: "\(error)", cause: error)
   } catch let error as TokenService.Failure {
     let code: RPCError.Code =
       switch error {

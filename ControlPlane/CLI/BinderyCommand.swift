@@ -21,6 +21,7 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery tenant pause vakil --wait      stop it, everywhere, and know when
         bindery usage                          what it used
         bindery token create --role viewer …   let somebody in
+        bindery audit --since 7d               who changed what
 
       Exit status: 0 done; 2 something differs, when asked for by --exit-code; 3 not confirmed by every \
       node; 64 wrong usage; 65 invalid configuration; \
@@ -33,7 +34,8 @@ struct BinderyCommand: AsyncParsableCommand {
       ApplyCommand.self, PlanCommand.self, ValidateCommand.self, ExportCommand.self,
       GetCommand.self, HistoryCommand.self, DiffCommand.self, RollbackCommand.self,
       RetentionCommand.self, TenantCommand.self, NodesCommand.self,
-      ChatCommand.self, UsageCommand.self, TokenCommand.self, PricesCommand.self,
+      ChatCommand.self, UsageCommand.self, TokenCommand.self, AuditCommand.self,
+      PricesCommand.self,
     ]
   )
 }

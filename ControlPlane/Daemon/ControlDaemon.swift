@@ -144,7 +144,8 @@ struct ControlDaemon {
         revision: hub.revision ?? .zero,
         connectedNodes: nodes.nodes.count { $0.isConnected },
         watchers: hub.watcherCount,
-        unauthenticated: access.unauthenticated
+        unauthenticated: access.unauthenticated,
+        refused: access.refused
       )
     }
     let operatorHTTP = http.application { port in ready.httpListens(on: port) }

@@ -8,6 +8,11 @@ struct PublicationWriter: Sendable {
   let author: String
   let reason: String
 
+  /// What the commit's transaction says of itself for the audit log.
+  var auditSettings: [String: String] {
+    AuditOrigin.settings(author: author, reason: reason, commit: commitID)
+  }
+
   /// First pass: locks the tenant, checks what the plan was made against, and lets go of what the
   /// publication removes, so that another of its tenants can take it.
   func lock(_ group: TenantGroup, on connection: PostgresConnection) async throws {

@@ -20,7 +20,7 @@ extension Store {
       reason: publication.reason
     )
     let revision = try await retryingLostRaces {
-      try await app.withTransaction { connection in
+      try await app.withTransaction(settings: writer.auditSettings) { connection in
         for group in groups {
           try await writer.lock(group, on: connection)
         }
@@ -50,7 +50,9 @@ extension Store {
     guard let id = try await tenantID(slug: slug) else { throw StoreError.unknownTenant(slug) }
     let writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
     let result = try await retryingLostRaces {
-      try await app.withTransaction(settings: Self.settings(for: id)) { connection in
+      try await app.withTransaction(
+        settings: writer.auditSettings.merging(Self.settings(for: id)) { $1 }
+      ) { connection in
         guard var tenant = try await writer.lockTenant(id, on: connection) else {
           throw StoreError.unknownTenant(slug)
         }

@@ -52,12 +52,16 @@ extension Store {
     author: String,
     reason: String
   ) async throws -> Retention {
-    try await app.execute(
-      """
-      update history_retention set keep_days = \(keepDays), keep_revisions = \(keepRevisions),
-        changed_by = \(author), reason = \(reason), changed_at = now()
-      """
-    )
+    try await app.withTransaction(
+      settings: AuditOrigin.settings(author: author, reason: reason)
+    ) {
+      _ = try await $0.execute(
+        """
+        update history_retention set keep_days = \(keepDays), keep_revisions = \(keepRevisions),
+          changed_by = \(author), reason = \(reason), changed_at = now()
+        """
+      )
+    }
     return try await retention()
   }
 
@@ -67,15 +71,27 @@ extension Store {
   ///
   /// - Parameter dryRun: only counts.
   package func pruneHistory(dryRun: Bool) async throws -> PrunedHistory {
-    let rows = try await app.query(
-      "select oldest, versions, changes, sections from prune_history(\(dryRun))"
-    )
-    guard let row = rows.first else { throw StoreError.corrupt(what: "history_retention") }
-    return PrunedHistory(
-      oldest: Revision(try row.decode("oldest")),
-      versions: try row.decode("versions"),
-      changes: try row.decode("changes"),
-      sections: try row.decode("sections")
-    )
+    try await app.withTransaction(settings: AuditOrigin.settings()) { connection in
+      let rows = try await connection.query(
+        "select oldest, versions, changes, sections from prune_history(\(dryRun))"
+      )
+      guard let row = rows.first else { throw StoreError.corrupt(what: "history_retention") }
+      let pruned = PrunedHistory(
+        oldest: Revision(try row.decode("oldest")),
+        versions: try row.decode("versions"),
+        changes: try row.decode("changes"),
+        sections: try row.decode("sections")
+      )
+      if !dryRun {
+        _ = try await connection.execute(
+          """
+          insert into audit_log (tenant_id, action, object_kind, object, detail) values (
+            null, 'prune', 'Retention', 'history',
+            \("\(pruned.versions) versions, oldest revision \(pruned.oldest.value)"))
+          """
+        )
+      }
+      return pruned
+    }
   }
 }

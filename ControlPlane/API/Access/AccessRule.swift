@@ -9,6 +9,9 @@ struct AccessRule: Sendable {
   let requirement: Requirement
   /// The answer goes on: it ends when the caller's credential does.
   let isStream: Bool
+  /// A call under way is cut when the caller's credential ends. Not where that is what it does: the
+  /// caller still needs the answer.
+  var isCut = true
   private let check: @Sendable (any Sendable, Principal) throws(AccessRefusal) -> any Sendable
 
   /// - Parameters:
@@ -30,6 +33,13 @@ struct AccessRule: Sendable {
       try check(&message, principal)
       return message
     }
+  }
+
+  /// The same rule for a method that may end its own caller's credential.
+  var uncut: AccessRule {
+    var rule = self
+    rule.isCut = false
+    return rule
   }
 
   /// Open to everyone, whatever is sent.

@@ -6,32 +6,34 @@ extension AccessRules {
   /// Admin, the past: a tenant's own is its viewers' to read and its authors' to bring back; how much
   /// is kept is the platform's.
   static let versions: [String: AccessRule] = [
-    "bindery.v1.Admin/History": AccessRule(.reader, Bindery_V1_HistoryRequest.self) {
+    "bindery.v1.Admin/History": AccessRule(.rank(.viewer), Bindery_V1_HistoryRequest.self) {
       (request, caller) throws(AccessRefusal) in
       try caller.reachObject(request.kind, request.tenant, request.slug)
     },
-    "bindery.v1.Admin/Diff": AccessRule(.reader, Bindery_V1_DiffRequest.self) {
+    "bindery.v1.Admin/Diff": AccessRule(.rank(.viewer), Bindery_V1_DiffRequest.self) {
       (request, caller) throws(AccessRefusal) in
       try caller.reachObject(request.kind, request.tenant, request.slug)
     },
-    "bindery.v1.Admin/Rollback": AccessRule(.writer, Bindery_V1_RollbackRequest.self) {
+    "bindery.v1.Admin/Rollback": AccessRule(.rank(.author), Bindery_V1_RollbackRequest.self) {
       (request, caller) throws(AccessRefusal) in
       request.author = caller.author
       try caller.reachObject(request.kind, request.tenant, request.slug)
     },
-    "bindery.v1.Admin/ListRoutes": AccessRule(.reader, Bindery_V1_ListRoutesRequest.self) {
+    "bindery.v1.Admin/ListRoutes": AccessRule(.rank(.viewer), Bindery_V1_ListRoutesRequest.self) {
       (request, caller) throws(AccessRefusal) in
       request.tenant = try caller.reach(request.tenant, orOwn: true)
     },
-    "bindery.v1.Admin/GetRetention": AccessRule(.reader, Bindery_V1_GetRetentionRequest.self) {
+    "bindery.v1.Admin/GetRetention": AccessRule(.rank(.viewer), Bindery_V1_GetRetentionRequest.self) {
       (_, _) throws(AccessRefusal) in
     },
-    "bindery.v1.Admin/SetRetention": AccessRule(.admin, Bindery_V1_SetRetentionRequest.self) {
+    "bindery.v1.Admin/SetRetention": AccessRule(.rank(.admin), Bindery_V1_SetRetentionRequest.self) {
       (request, caller) throws(AccessRefusal) in
       request.author = caller.author
+      try caller.requirePlatform(for: "say how much of the past is kept")
     },
-    "bindery.v1.Admin/PruneHistory": AccessRule(.admin, Bindery_V1_PruneHistoryRequest.self) {
-      (_, _) throws(AccessRefusal) in
+    "bindery.v1.Admin/PruneHistory": AccessRule(.rank(.admin), Bindery_V1_PruneHistoryRequest.self) {
+      (_, caller) throws(AccessRefusal) in
+      try caller.requirePlatform(for: "remove what is past")
     },
   ]
 }

@@ -26,17 +26,20 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
   package typealias RawValue = Int
   case unspecified // = 0
 
-  /// Everything of Admin, for all tenants.
+  /// What an operator does; makes and ends access tokens.
   case admin // = 1
 
-  /// Reads, applies and switches one tenant.
+  /// Reads and applies.
   case author // = 2
 
-  /// Reads one tenant.
+  /// Reads.
   case viewer // = 3
 
   /// A node: Distribution, Conversations and Ledger, under its own name.
   case node // = 4
+
+  /// What an author does; pauses, resumes and archives tenants.
+  case `operator` // = 5
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -50,6 +53,7 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
     case 2: self = .author
     case 3: self = .viewer
     case 4: self = .node
+    case 5: self = .operator
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -61,6 +65,7 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
     case .author: return 2
     case .viewer: return 3
     case .node: return 4
+    case .operator: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -72,6 +77,7 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
     .author,
     .viewer,
     .node,
+    .operator,
   ]
 
 }
@@ -677,7 +683,7 @@ package nonisolated struct Bindery_V1_Token: Sendable {
   /// What it is for, for people.
   package var name: String = String()
 
-  /// Author, viewer: slug of their tenant.
+  /// All but node: slug of the tenant that it is for; empty for all of them and the platform.
   package var tenant: String = String()
 
   /// Node: the node_id that it speaks for.
@@ -737,6 +743,12 @@ package nonisolated struct Bindery_V1_CreateTokenRequest: Sendable {
 
   /// Who makes it; with access control, the caller's token says.
   package var author: String = String()
+
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// A viewer, author or operator of all tenants is meant, and none was forgotten.
+  package var platform: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -802,6 +814,12 @@ package nonisolated struct Bindery_V1_RevokeTokenRequest: Sendable {
   /// As in Token.
   package var id: String = String()
 
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// Who; with access control, the caller's token says.
+  package var author: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -839,6 +857,12 @@ package nonisolated struct Bindery_V1_RotateTokenRequest: Sendable {
 
   /// As in Token.
   package var id: String = String()
+
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// Who; with access control, the caller's token says.
+  package var author: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1199,12 +1223,120 @@ package nonisolated struct Bindery_V1_PruneHistoryResponse: Sendable {
   package init() {}
 }
 
+package nonisolated struct Bindery_V1_AuditRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only this tenant's (slug); empty: all that the caller may see.
+  package var tenant: String = String()
+
+  /// Only what is the platform's and no tenant's.
+  package var platformOnly: Bool = false
+
+  /// Only what this actor did: its id, or the whole of its name.
+  package var actor: String = String()
+
+  /// Only objects of this kind: "Tenant", "Human", "Team", "Agent", "Binding", "Token".
+  package var objectKind: String = String()
+
+  /// Only objects of this slug or id.
+  package var object: String = String()
+
+  /// Unix time in ms; 0 leaves it open.
+  package var fromMs: Int64 = 0
+
+  /// Not included; 0 leaves it open.
+  package var toMs: Int64 = 0
+
+  /// Only what was refused.
+  package var refusedOnly: Bool = false
+
+  /// At most so many; 0 means 100, and more than 1000 means 1000.
+  package var pageSize: Int32 = 0
+
+  /// next_page_token of the page before.
+  package var pageToken: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_AuditResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Newest first.
+  package var entries: [Bindery_V1_AuditEntry] = []
+
+  /// Empty on the last page.
+  package var nextPageToken: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_AuditEntry: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Unique, and rises.
+  package var id: Int64 = 0
+
+  /// Unix time in ms.
+  package var atMs: Int64 = 0
+
+  /// Slug; empty for the platform.
+  package var tenant: String = String()
+
+  /// Who, for people.
+  package var actor: String = String()
+
+  /// Id of the actor's token or certificate; empty where access is open.
+  package var actorID: String = String()
+
+  /// The actor's role.
+  package var role: String = String()
+
+  /// Where the call came from, e.g. "ipv4:10.0.0.7:41000".
+  package var peer: String = String()
+
+  /// Why, as the caller said.
+  package var reason: String = String()
+
+  /// "create", "update", "delete", "switch", "rotate", "revoke"; of a refused call, its method.
+  package var action: String = String()
+
+  /// As in AuditRequest; empty for a refused call.
+  package var objectKind: String = String()
+
+  /// Slug or id.
+  package var object: String = String()
+
+  /// What of it.
+  package var detail: String = String()
+
+  /// Revision of the configuration that the change made; 0 when it made none.
+  package var revision: Int64 = 0
+
+  /// It was refused, and `detail` says why.
+  package var refused: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "bindery.v1"
 
 nonisolated extension Bindery_V1_TokenRole: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_AUTHOR\0\u{1}TOKEN_ROLE_VIEWER\0\u{1}TOKEN_ROLE_NODE\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_AUTHOR\0\u{1}TOKEN_ROLE_VIEWER\0\u{1}TOKEN_ROLE_NODE\0\u{1}TOKEN_ROLE_OPERATOR\0")
 }
 
 nonisolated extension Bindery_V1_Document: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2437,7 +2569,7 @@ nonisolated extension Bindery_V1_Token: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CreateTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}name\0\u{1}tenant\0\u{3}node_id\0\u{1}region\0\u{3}node_tenants\0\u{3}expires_in_ms\0\u{1}author\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}name\0\u{1}tenant\0\u{3}node_id\0\u{1}region\0\u{3}node_tenants\0\u{3}expires_in_ms\0\u{1}author\0\u{1}reason\0\u{1}platform\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2453,6 +2585,8 @@ nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, Swif
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.nodeTenants) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.expiresInMs) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.platform) }()
       default: break
       }
     }
@@ -2483,6 +2617,12 @@ nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, Swif
     if !self.author.isEmpty {
       try visitor.visitSingularStringField(value: self.author, fieldNumber: 8)
     }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 9)
+    }
+    if self.platform != false {
+      try visitor.visitSingularBoolField(value: self.platform, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2495,6 +2635,8 @@ nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, Swif
     if lhs.nodeTenants != rhs.nodeTenants {return false}
     if lhs.expiresInMs != rhs.expiresInMs {return false}
     if lhs.author != rhs.author {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.platform != rhs.platform {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2601,7 +2743,7 @@ nonisolated extension Bindery_V1_ListTokensResponse: SwiftProtobuf.Message, Swif
 
 nonisolated extension Bindery_V1_RevokeTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RevokeTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}reason\0\u{1}author\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2610,6 +2752,8 @@ nonisolated extension Bindery_V1_RevokeTokenRequest: SwiftProtobuf.Message, Swif
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.author) }()
       default: break
       }
     }
@@ -2619,11 +2763,19 @@ nonisolated extension Bindery_V1_RevokeTokenRequest: SwiftProtobuf.Message, Swif
     if !self.id.isEmpty {
       try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
     }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Bindery_V1_RevokeTokenRequest, rhs: Bindery_V1_RevokeTokenRequest) -> Bool {
     if lhs.id != rhs.id {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2670,7 +2822,7 @@ nonisolated extension Bindery_V1_RevokeTokenResponse: SwiftProtobuf.Message, Swi
 
 nonisolated extension Bindery_V1_RotateTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RotateTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}reason\0\u{1}author\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2679,6 +2831,8 @@ nonisolated extension Bindery_V1_RotateTokenRequest: SwiftProtobuf.Message, Swif
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.author) }()
       default: break
       }
     }
@@ -2688,11 +2842,19 @@ nonisolated extension Bindery_V1_RotateTokenRequest: SwiftProtobuf.Message, Swif
     if !self.id.isEmpty {
       try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
     }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Bindery_V1_RotateTokenRequest, rhs: Bindery_V1_RotateTokenRequest) -> Bool {
     if lhs.id != rhs.id {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3360,6 +3522,211 @@ nonisolated extension Bindery_V1_PruneHistoryResponse: SwiftProtobuf.Message, Sw
     if lhs.versions != rhs.versions {return false}
     if lhs.changes != rhs.changes {return false}
     if lhs.sections != rhs.sections {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_AuditRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{3}platform_only\0\u{1}actor\0\u{3}object_kind\0\u{1}object\0\u{3}from_ms\0\u{3}to_ms\0\u{3}refused_only\0\u{3}page_size\0\u{3}page_token\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.platformOnly) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.actor) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.objectKind) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.fromMs) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.toMs) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.refusedOnly) }()
+      case 9: try { try decoder.decodeSingularInt32Field(value: &self.pageSize) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.pageToken) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 1)
+    }
+    if self.platformOnly != false {
+      try visitor.visitSingularBoolField(value: self.platformOnly, fieldNumber: 2)
+    }
+    if !self.actor.isEmpty {
+      try visitor.visitSingularStringField(value: self.actor, fieldNumber: 3)
+    }
+    if !self.objectKind.isEmpty {
+      try visitor.visitSingularStringField(value: self.objectKind, fieldNumber: 4)
+    }
+    if !self.object.isEmpty {
+      try visitor.visitSingularStringField(value: self.object, fieldNumber: 5)
+    }
+    if self.fromMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.fromMs, fieldNumber: 6)
+    }
+    if self.toMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.toMs, fieldNumber: 7)
+    }
+    if self.refusedOnly != false {
+      try visitor.visitSingularBoolField(value: self.refusedOnly, fieldNumber: 8)
+    }
+    if self.pageSize != 0 {
+      try visitor.visitSingularInt32Field(value: self.pageSize, fieldNumber: 9)
+    }
+    if !self.pageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.pageToken, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_AuditRequest, rhs: Bindery_V1_AuditRequest) -> Bool {
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.platformOnly != rhs.platformOnly {return false}
+    if lhs.actor != rhs.actor {return false}
+    if lhs.objectKind != rhs.objectKind {return false}
+    if lhs.object != rhs.object {return false}
+    if lhs.fromMs != rhs.fromMs {return false}
+    if lhs.toMs != rhs.toMs {return false}
+    if lhs.refusedOnly != rhs.refusedOnly {return false}
+    if lhs.pageSize != rhs.pageSize {return false}
+    if lhs.pageToken != rhs.pageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_AuditResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{3}next_page_token\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entries) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.entries.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entries, fieldNumber: 1)
+    }
+    if !self.nextPageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_AuditResponse, rhs: Bindery_V1_AuditResponse) -> Bool {
+    if lhs.entries != rhs.entries {return false}
+    if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_AuditEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditEntry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}at_ms\0\u{1}tenant\0\u{1}actor\0\u{3}actor_id\0\u{1}role\0\u{1}peer\0\u{1}reason\0\u{1}action\0\u{3}object_kind\0\u{1}object\0\u{1}detail\0\u{1}revision\0\u{1}refused\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.atMs) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.actor) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.actorID) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.action) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.objectKind) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 12: try { try decoder.decodeSingularStringField(value: &self.detail) }()
+      case 13: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
+      case 14: try { try decoder.decodeSingularBoolField(value: &self.refused) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if self.atMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.atMs, fieldNumber: 2)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 3)
+    }
+    if !self.actor.isEmpty {
+      try visitor.visitSingularStringField(value: self.actor, fieldNumber: 4)
+    }
+    if !self.actorID.isEmpty {
+      try visitor.visitSingularStringField(value: self.actorID, fieldNumber: 5)
+    }
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 6)
+    }
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 7)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 8)
+    }
+    if !self.action.isEmpty {
+      try visitor.visitSingularStringField(value: self.action, fieldNumber: 9)
+    }
+    if !self.objectKind.isEmpty {
+      try visitor.visitSingularStringField(value: self.objectKind, fieldNumber: 10)
+    }
+    if !self.object.isEmpty {
+      try visitor.visitSingularStringField(value: self.object, fieldNumber: 11)
+    }
+    if !self.detail.isEmpty {
+      try visitor.visitSingularStringField(value: self.detail, fieldNumber: 12)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularInt64Field(value: self.revision, fieldNumber: 13)
+    }
+    if self.refused != false {
+      try visitor.visitSingularBoolField(value: self.refused, fieldNumber: 14)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_AuditEntry, rhs: Bindery_V1_AuditEntry) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.atMs != rhs.atMs {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.actor != rhs.actor {return false}
+    if lhs.actorID != rhs.actorID {return false}
+    if lhs.role != rhs.role {return false}
+    if lhs.peer != rhs.peer {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.objectKind != rhs.objectKind {return false}
+    if lhs.object != rhs.object {return false}
+    if lhs.detail != rhs.detail {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.refused != rhs.refused {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -257,6 +257,19 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Audit" metadata.
+        package enum Audit: Sendable {
+            /// Request type for "Audit".
+            package typealias Input = Bindery_V1_AuditRequest
+            /// Response type for "Audit".
+            package typealias Output = Bindery_V1_AuditResponse
+            /// Descriptor for "Audit".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "Audit",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "bindery.v1.Admin" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Apply.descriptor,
@@ -276,7 +289,8 @@ package enum Bindery_V1_Admin: Sendable {
             ListRoutes.descriptor,
             GetRetention.descriptor,
             SetRetention.descriptor,
-            PruneHistory.descriptor
+            PruneHistory.descriptor,
+            Audit.descriptor
         ]
     }
 }
@@ -626,6 +640,24 @@ extension Bindery_V1_Admin {
             request: GRPCCore.StreamingServerRequest<Bindery_V1_PruneHistoryRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_PruneHistoryResponse>
+
+        /// Handle the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_AuditRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_AuditResponse` messages.
+        func audit(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_AuditRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_AuditResponse>
     }
 
     /// Service protocol for the "bindery.v1.Admin" service.
@@ -959,6 +991,24 @@ extension Bindery_V1_Admin {
             request: GRPCCore.ServerRequest<Bindery_V1_PruneHistoryRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_PruneHistoryResponse>
+
+        /// Handle the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_AuditResponse` message.
+        func audit(
+            request: GRPCCore.ServerRequest<Bindery_V1_AuditRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_AuditResponse>
     }
 
     /// Simple service protocol for the "bindery.v1.Admin" service.
@@ -1291,6 +1341,24 @@ extension Bindery_V1_Admin {
             request: Bindery_V1_PruneHistoryRequest,
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_PruneHistoryResponse
+
+        /// Handle the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_AuditRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_AuditResponse` to respond with.
+        func audit(
+            request: Bindery_V1_AuditRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_AuditResponse
     }
 }
 
@@ -1496,6 +1564,17 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.Audit.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_AuditRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_AuditResponse>(),
+            handler: { request, context in
+                try await self.audit(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -1694,6 +1773,17 @@ extension Bindery_V1_Admin.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_PruneHistoryResponse> {
         let response = try await self.pruneHistory(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func audit(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_AuditRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_AuditResponse> {
+        let response = try await self.audit(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -1935,6 +2025,19 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Bindery_V1_PruneHistoryResponse> {
         return GRPCCore.ServerResponse<Bindery_V1_PruneHistoryResponse>(
             message: try await self.pruneHistory(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func audit(
+        request: GRPCCore.ServerRequest<Bindery_V1_AuditRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_AuditResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_AuditResponse>(
+            message: try await self.audit(
                 request: request.message,
                 context: context
             ),
@@ -2364,6 +2467,29 @@ extension Bindery_V1_Admin {
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_PruneHistoryResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_PruneHistoryResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_AuditRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_AuditResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func audit<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_AuditRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_AuditRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_AuditResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -2992,6 +3118,40 @@ extension Bindery_V1_Admin {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_AuditRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_AuditResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func audit<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_AuditRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_AuditRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_AuditResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.Audit.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -3513,6 +3673,35 @@ extension Bindery_V1_Admin.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_PruneHistoryRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_PruneHistoryResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Audit" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Who changed what, when, why and from where, and what was refused; newest first.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func audit<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_AuditRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.audit(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_AuditRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_AuditResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -4108,6 +4297,39 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.pruneHistory(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Audit" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Who changed what, when, why and from where, and what was refused; newest first.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func audit<Result>(
+        _ message: Bindery_V1_AuditRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_AuditRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.audit(
             request: request,
             options: options,
             onResponse: handleResponse
