@@ -338,7 +338,8 @@ let testing: [Target] = [
     "Bench",
     "Tests/Benchmarks/Bench",
     [
-      "CEpoll", "Observability", "Scenario", "Domain", "HTTP2", "Wire", "WireServices", "Transport",
+      "CEpoll", "Observability", "Scenario", "Domain", "Compiler", "HTTP2", "Wire", "WireServices",
+      "Transport",
       grpcCore,
       grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1, arguments, logging,
     ]
@@ -377,7 +378,8 @@ let testing: [Target] = [
     "StoreTests",
     "Tests/ControlPlane/StoreTests",
     [
-      "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler", "Ledger",
+      "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler",
+      "Publishing", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
     ]
   ),
@@ -385,7 +387,8 @@ let testing: [Target] = [
     "AccessTests",
     "Tests/ControlPlane/AccessTests",
     [
-      "Access", "API", "Store", "Domain", "Transport", "Wire", "WireServices", grpcCore, logging,
+      "Access", "API", "Store", "Domain", "Transport", "Wire", "WireServices", grpcCore, protobuf,
+      logging,
     ]
   ),
   tests(

@@ -18,6 +18,8 @@ extension AdminAPI {
       wish.region = request.region
       wish.nodeTenants = request.nodeTenants
       wish.author = request.author
+      wish.reason = request.reason
+      wish.isPlatforms = request.platform
       guard request.expiresInMs >= 0 else {
         throw RPCError(code: .invalidArgument, message: "expires_in_ms must not be negative")
       }
@@ -35,7 +37,10 @@ extension AdminAPI {
     context: ServerContext
   ) async throws -> Bindery_V1_ListTokensResponse {
     try await translatingErrors {
-      let found = try await tokens.list(tenant: request.tenant.isEmpty ? nil : request.tenant)
+      let found = try await tokens.list(
+        tenant: request.tenant.isEmpty ? nil : request.tenant,
+        scope: context.principal?.tenant
+      )
       var response = Bindery_V1_ListTokensResponse()
       response.tokens = found.map { Bindery_V1_Token($0, slug: tokens.slug(of:)) }
       return response
@@ -47,7 +52,10 @@ extension AdminAPI {
     context: ServerContext
   ) async throws -> Bindery_V1_RevokeTokenResponse {
     try await translatingErrors {
-      let (token, changed) = try await tokens.revoke(request.id)
+      let (token, changed) = try await tokens.revoke(
+        request.id,
+        .init(author: request.author, reason: request.reason, caller: context.principal)
+      )
       var response = Bindery_V1_RevokeTokenResponse()
       response.token = Bindery_V1_Token(token, slug: tokens.slug(of:))
       response.changed = changed
@@ -60,7 +68,10 @@ extension AdminAPI {
     context: ServerContext
   ) async throws -> Bindery_V1_RotateTokenResponse {
     try await translatingErrors {
-      let (token, text) = try await tokens.rotate(request.id)
+      let (token, text) = try await tokens.rotate(
+        request.id,
+        .init(author: request.author, reason: request.reason, caller: context.principal)
+      )
       var response = Bindery_V1_RotateTokenResponse()
       response.token = Bindery_V1_Token(token, slug: tokens.slug(of:))
       response.secret = text.text
@@ -73,17 +84,22 @@ extension AccessToken.Role {
   init(wire role: Bindery_V1_TokenRole) throws {
     switch role {
     case .admin: self = .admin
+    case .operator: self = .operator
     case .author: self = .author
     case .viewer: self = .viewer
     case .node: self = .node
     case .unspecified, .UNRECOGNIZED:
-      throw RPCError(code: .invalidArgument, message: "role must be admin, author, viewer or node")
+      throw RPCError(
+        code: .invalidArgument,
+        message: "role must be viewer, author, operator, admin or node"
+      )
     }
   }
 
   var wire: Bindery_V1_TokenRole {
     switch self {
     case .admin: .admin
+    case .operator: .operator
     case .author: .author
     case .viewer: .viewer
     case .node: .node

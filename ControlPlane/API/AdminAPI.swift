@@ -14,7 +14,7 @@ internal import WireServices
 
 /// gRPC face of authoring and operating: decodes, calls, encodes.
 package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
-  private let publisher: Publisher
+  let publisher: Publisher
   let store: Store
   private let ledger: LedgerService
   let registry: NodeRegistry
@@ -48,11 +48,15 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
       }
       let outcome = try await publisher.apply(
         documents,
-        author: request.author,
-        reason: request.reason,
+        options: try ApplyOptions(request),
+        expected: try request.expectedVersions,
         dryRun: request.dryRun
       )
-      return Bindery_V1_ApplyResponse(outcome, dryRun: request.dryRun)
+      return Bindery_V1_ApplyResponse(
+        outcome,
+        dryRun: request.dryRun,
+        touched: touchedNodes(outcome.plan)
+      )
     }
   }
 
@@ -66,8 +70,15 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
         tenant: request.tenant,
         slug: request.slug
       )
-      guard let object = try await store.object(key) else {
-        throw RPCError(code: .notFound, message: "there is no \(key)")
+      let object =
+        if let revision = try Revision(atRevision: request.atRevision) {
+          try await store.object(key, at: revision)
+        } else {
+          try await store.object(key)
+        }
+      guard let object else {
+        let when = request.atRevision > 0 ? " at revision \(request.atRevision)" : ""
+        throw RPCError(code: .notFound, message: "there is no \(key)\(when)")
       }
       var response = Bindery_V1_GetResponse()
       response.object = try Bindery_V1_Object(object)
@@ -81,14 +92,21 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
   ) async throws -> Bindery_V1_ListResponse {
     try await translatingErrors {
       let limit = request.pageSize > 0 ? min(Int(request.pageSize), 1000) : 1000
-      let objects = try await store.list(
-        kind: try ObjectKind(wire: request.kind),
-        tenant: request.tenant.isEmpty ? nil : request.tenant,
-        after: try pageStart(request),
-        limit: limit
-      )
+      let kind = try ObjectKind(wire: request.kind)
+      let tenant = request.tenant.isEmpty ? nil : request.tenant
+      let after = try pageStart(request)
+      // Read before the page, so that the page lacks nothing of it.
+      let current = try await store.currentRevision()
+      let revision = try Revision(atRevision: request.atRevision)
+      let objects =
+        if let revision {
+          try await store.list(kind: kind, at: revision, tenant: tenant, after: after, limit: limit)
+        } else {
+          try await store.list(kind: kind, tenant: tenant, after: after, limit: limit)
+        }
       var response = Bindery_V1_ListResponse()
       response.objects = try objects.map(Bindery_V1_Object.init)
+      response.revision = (revision ?? current).value
       if objects.count == limit, let last = objects.last {
         response.nextPageToken = "\(last.key.tenant)/\(last.key.slug)"
       }

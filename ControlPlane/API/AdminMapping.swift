@@ -52,7 +52,7 @@ extension AuthoredDocument {
 }
 
 extension Bindery_V1_ApplyResponse {
-  init(_ outcome: Publisher.Outcome, dryRun: Bool) {
+  init(_ outcome: Publisher.Outcome, dryRun: Bool, touched: [String]) {
     self.init()
     let plan = outcome.plan
     ok = !plan.diagnostics.contains { $0.level == .error }
@@ -60,6 +60,7 @@ extension Bindery_V1_ApplyResponse {
     diagnostics = plan.diagnostics.map(Bindery_V1_Diagnostic.init)
     revision = dryRun ? 0 : outcome.revision.value
     recompiledBindings = plan.recompiled.map { "\($0.tenant)/\($0.slug)" }
+    touchedNodes = touched
   }
 }
 
@@ -72,13 +73,18 @@ extension Bindery_V1_PlannedChange {
     slug = change.key.slug
     fromVersion = change.fromVersion
     toVersion = change.toVersion
-    fields = change.fields.map { field in
-      var wire = Bindery_V1_FieldChange()
-      wire.path = field.path
-      wire.beforeJson = field.before.map(\.canonicalText) ?? ""
-      wire.afterJson = field.after.map(\.canonicalText) ?? ""
-      return wire
-    }
+    fields = change.fields.map(Bindery_V1_FieldChange.init)
+    fromSource = change.fromSource
+    toSource = change.toSource
+  }
+}
+
+extension Bindery_V1_FieldChange {
+  init(_ field: PlannedChange.Field) {
+    self.init()
+    path = field.path
+    beforeJson = field.before.map(\.canonicalText) ?? ""
+    afterJson = field.after.map(\.canonicalText) ?? ""
   }
 }
 
@@ -112,5 +118,6 @@ extension Bindery_V1_Object {
         ? (object.spec["is_active"]?.boolValue ?? true ? "active" : "inactive") : "")
     specJson = try CanonicalJSON.encode(object.spec)
     updatedAtMs = Int64(object.updatedAt.timeIntervalSince1970 * 1000)
+    source = object.source
   }
 }

@@ -3,6 +3,7 @@ internal import Conversations
 internal import Domain
 internal import GRPCCore
 internal import Postgres
+internal import Publishing
 internal import Store
 
 /// Runs `body`; typed errors of the rooms below become gRPC status codes with a message for people.
@@ -21,6 +22,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .defect: .internalError
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as AccessRefusal {
+    throw RPCError(code: .permissionDenied, message: "\(error)", cause: error)
   } catch let error as TokenService.Failure {
     let code: RPCError.Code =
       switch error {
@@ -29,6 +32,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .alreadyRevoked: .failedPrecondition
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as RollbackRefusal {
+    throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as ConversationError {
     throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as PostgresError {

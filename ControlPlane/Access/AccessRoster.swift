@@ -128,14 +128,15 @@ package final class AccessRoster: Sendable {
     state.withLock { _ = $0.used.insert(token.id) }
     if let over = Self.over(token, at: now()) { throw over }
     let role: Principal.Role
-    switch (token.role, token.tenant, token.nodeID) {
-    case (.admin, _, _): role = .admin
-    case (.author, let tenant?, _), (.viewer, let tenant?, _):
+    switch (Principal.Rank(rawValue: token.role.rawValue), token.tenant, token.nodeID) {
+    case (let rank?, nil, _): role = .person(rank, .platform)
+    case (let rank?, let tenant?, _):
       guard let slug else { throw AccessRefusal(.unauthenticated, "the token's tenant is gone") }
-      role = .tenant(tenant, slug: slug, mayWrite: token.role == .author)
-    case (.node, _, let nodeID?):
+      role = .person(rank, .tenant(tenant, slug: slug))
+    case (nil, _, let nodeID?):
       role = .node(NodeGrant(nodeID: nodeID, region: token.region, tenants: token.nodeTenants))
-    default: throw AccessRefusal(.unauthenticated, "access token \(token.id) has no owner")
+    case (nil, _, nil):
+      throw AccessRefusal(.unauthenticated, "access token \(token.id) has no owner")
     }
     return Principal(role: role, id: token.id, name: token.name, credential: .token(hash))
   }

@@ -4,11 +4,8 @@ package import Domain
 package enum Requirement: Hashable, Sendable {
   /// Nothing.
   case anyone
-  /// A person or program that reads: admin, or a tenant's token.
-  case reader
-  /// One that writes: admin, or a tenant's author.
-  case writer
-  case admin
+  /// A person or program of this rank, or a higher one.
+  case rank(Principal.Rank)
   /// A node.
   case node
 }
@@ -17,19 +14,17 @@ extension Principal {
   /// - Throws: `AccessRefusal`.
   package func meet(_ requirement: Requirement, of method: String) throws(AccessRefusal) {
     switch (requirement, role) {
-    case (.anyone, _), (.reader, .admin), (.writer, .admin), (.admin, .admin), (.node, .node),
-      (.reader, .tenant), (.writer, .tenant(_, _, mayWrite: true)):
-      return
-    case (.writer, .tenant):
-      throw denied("may read only; \(method) needs a token of role author")
-    case (.admin, _):
-      throw denied("may not call \(method), which needs a token of role admin")
-    case (.node, _):
+    case (.anyone, _), (.node, .node): return
+    case (.rank(let needed), .person(let rank, _)):
+      guard rank >= needed else {
+        throw denied("may not call \(method), which needs a token of role \(needed)")
+      }
+    case (.node, .person):
       throw denied(
         "may not call \(method), which needs a node's certificate or a token of role node"
       )
-    case (.reader, .node), (.writer, .node):
-      throw denied("may not call \(method), which needs a token of role admin, author or viewer")
+    case (.rank(let needed), .node):
+      throw denied("may not call \(method), which needs a token of role \(needed)")
     }
   }
 
@@ -38,10 +33,15 @@ extension Principal {
   /// A tenant that isn't the caller's is refused alike whether or not it exists.
   /// - Throws: `AccessRefusal`.
   package func reach(_ tenant: String, orOwn: Bool = false) throws(AccessRefusal) -> String {
-    guard case .tenant(_, let own, _) = role else { return tenant }
+    guard case .person(_, .tenant(_, let own)) = role else { return tenant }
     if orOwn, tenant.isEmpty { return own }
     guard tenant == own else { throw denied("reaches no tenant but its own") }
     return own
+  }
+
+  /// - Throws: `AccessRefusal`, when it is of one tenant.
+  package func requirePlatform(for what: String) throws(AccessRefusal) {
+    guard tenant == nil else { throw denied("may not \(what), which is the platform's") }
   }
 
   package func denied(_ what: String) -> AccessRefusal {

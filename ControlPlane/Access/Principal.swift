@@ -20,10 +20,38 @@ package struct NodeGrant: Hashable, Sendable {
 
 /// Who calls, and by what this is known.
 package struct Principal: Hashable, Sendable {
-  package enum Role: Hashable, Sendable {
+  /// What people and programs may do; each may do what those before it may.
+  package enum Rank: String, Hashable, Sendable, CaseIterable, Comparable {
+    /// Reads.
+    case viewer
+    /// Applies.
+    case author
+    /// Switches tenants.
+    case `operator`
+    /// Makes and ends tokens.
     case admin
-    /// `slug` is the tenant's; a viewer may not write.
-    case tenant(TenantID, slug: String, mayWrite: Bool)
+
+    package static func < (a: Self, b: Self) -> Bool { a.place < b.place }
+
+    private var place: Int {
+      switch self {
+      case .viewer: 0
+      case .author: 1
+      case .operator: 2
+      case .admin: 3
+      }
+    }
+  }
+
+  /// Where they may do it.
+  package enum Reach: Hashable, Sendable {
+    /// All tenants, and what is no tenant's.
+    case platform
+    case tenant(TenantID, slug: String)
+  }
+
+  package enum Role: Hashable, Sendable {
+    case person(Rank, Reach)
     case node(NodeGrant)
   }
 
@@ -52,7 +80,15 @@ package struct Principal: Hashable, Sendable {
 
   /// The one tenant that it is of.
   package var tenant: TenantID? {
-    if case .tenant(let id, _, _) = role { id } else { nil }
+    if case .person(_, .tenant(let id, _)) = role { id } else { nil }
+  }
+
+  /// For the audit log: "viewer", "author", "operator", "admin" or "node".
+  package var roleName: String {
+    switch role {
+    case .person(let rank, _): rank.rawValue
+    case .node: "node"
+    }
   }
 
   /// The tenants that a node may see; nil for all, and for who is no node.
@@ -63,9 +99,8 @@ package struct Principal: Hashable, Sendable {
   /// What it is, for refusals.
   var title: String {
     switch role {
-    case .admin: "token \(id) (admin)"
-    case .tenant(_, let slug, let mayWrite):
-      "token \(id) (\(mayWrite ? "author" : "viewer") of tenant '\(slug)')"
+    case .person(let rank, .platform): "token \(id) (\(rank))"
+    case .person(let rank, .tenant(_, let slug)): "token \(id) (\(rank) of tenant '\(slug)')"
     case .node(let grant): "\(credentialName) \(id) (node '\(grant.nodeID)')"
     }
   }

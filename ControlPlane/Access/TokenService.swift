@@ -8,8 +8,10 @@ package struct TokenService: Sendable {
   package struct Wish: Sendable {
     package var role: AccessToken.Role
     package var name = ""
-    /// Author, viewer: slug of their tenant.
+    /// All but node: slug of their tenant; empty for all and the platform.
     package var tenant = ""
+    /// A viewer, author or operator of all tenants is meant, and none was forgotten.
+    package var isPlatforms = false
     package var nodeID = ""
     /// Empty: any.
     package var region = ""
@@ -18,6 +20,8 @@ package struct TokenService: Sendable {
     /// nil: for good.
     package var lifetime: Duration?
     package var author = ""
+    /// For the audit log.
+    package var reason = ""
 
     package init(role: AccessToken.Role) { self.role = role }
   }
@@ -51,8 +55,11 @@ package struct TokenService: Sendable {
   package func slug(of tenant: TenantID) -> String? { roster.slug(of: tenant) }
 
   /// All tokens, or those of a tenant (slug): its own, and nodes' that are bound to it.
-  package func list(tenant: String?) async throws -> [AccessToken] {
+  ///
+  /// - Parameter scope: The one tenant whose own tokens the caller may see; nil for all.
+  package func list(tenant: String?, scope: TenantID? = nil) async throws -> [AccessToken] {
     try await roster.refresh()
+    if let scope { return roster.tokens.filter { $0.tenant == scope } }
     guard let tenant else { return roster.tokens }
     guard let id = try await store.tenantID(slug: tenant) else {
       throw Failure.unknownTenant(tenant)
@@ -85,26 +92,59 @@ package struct TokenService: Sendable {
       }
     }
     token.expiresAt = wish.lifetime.map { now + $0 / .seconds(1) }
-    try await store.insert(token)
+    try await store.insert(token, reason: wish.reason)
     try await roster.refresh()
     return (token, text)
   }
 
+  /// What a token is ended or renewed for, and by whom.
+  package struct Order: Sendable {
+    package var author = ""
+    package var reason = ""
+    /// The caller, when it is known; it may reach its own tenant's tokens only.
+    package var caller: Principal?
+
+    package init(author: String = "", reason: String = "", caller: Principal? = nil) {
+      self.author = author
+      self.reason = reason
+      self.caller = caller
+    }
+  }
+
   /// - Returns: The token as it is now; whether it was good before.
-  package func revoke(_ id: String) async throws -> (token: AccessToken, changed: Bool) {
-    let token = try await known(id)
-    let changed = try await store.revokeAccessToken(id, of: token.tenant)
+  /// - Throws: `Failure`, `AccessRefusal`, and what the store throws.
+  package func revoke(
+    _ id: String,
+    _ order: Order = Order()
+  ) async throws -> (token: AccessToken, changed: Bool) {
+    let token = try await known(id, to: order.caller)
+    let changed = try await store.revokeAccessToken(
+      id,
+      of: token.tenant,
+      author: order.author,
+      reason: order.reason
+    )
     try await roster.refresh()
     return (roster.token(id) ?? token, changed)
   }
 
   /// Gives a token another text; from now on the old one is nobody's.
-  package func rotate(_ id: String) async throws -> (token: AccessToken, text: TokenText) {
-    let token = try await known(id)
+  ///
+  /// - Throws: `Failure`, `AccessRefusal`, and what the store throws.
+  package func rotate(
+    _ id: String,
+    _ order: Order = Order()
+  ) async throws -> (token: AccessToken, text: TokenText) {
+    let token = try await known(id, to: order.caller)
     let text = TokenText.make(id: id)
-    guard try await store.rotateAccessToken(id, of: token.tenant, hash: text.hash) else {
-      throw Failure.alreadyRevoked(id)
-    }
+    let isDone = try await store.rotateAccessToken(
+      id,
+      of: token.tenant,
+      hash: text.hash,
+      author: order.author,
+      reason: order.reason
+    )
+    guard isDone else { throw Failure.alreadyRevoked(id) }
     try await roster.refresh()
     return (roster.token(id) ?? token, text)
   }
@@ -116,7 +156,8 @@ package struct TokenService: Sendable {
     try await roster.refresh()
     let now = Date()
     let isThere = roster.tokens.contains {
-      $0.role == .admin && $0.revokedAt == nil && $0.expiresAt ?? .distantFuture > now
+      $0.role == .admin && $0.tenant == nil && $0.revokedAt == nil
+        && $0.expiresAt ?? .distantFuture > now
     }
     guard !isThere else { return nil }
     let text = TokenText.make()
@@ -133,9 +174,14 @@ package struct TokenService: Sendable {
     return token
   }
 
-  private func known(_ id: String) async throws -> AccessToken {
+  /// A tenant's caller is refused alike whether a token is another's or nobody's.
+  private func known(_ id: String, to caller: Principal?) async throws -> AccessToken {
     if roster.token(id) == nil { try await roster.refresh() }
-    guard let token = roster.token(id) else { throw Failure.unknownToken(id) }
+    let token = roster.token(id)
+    if let caller, let tenant = caller.tenant, token?.tenant != tenant {
+      throw caller.denied("reaches no token but its tenant's")
+    }
+    guard let token else { throw Failure.unknownToken(id) }
     return token
   }
 
@@ -148,12 +194,17 @@ package struct TokenService: Sendable {
     guard wish.name.utf8.count <= 200, !wish.name.contains(where: \.isNewline) else {
       throw .malformed("name: at most 200 bytes on one line")
     }
-    let isTenants = wish.role == .author || wish.role == .viewer
-    if isTenants, wish.tenant.isEmpty {
-      throw .malformed("tenant: a token of role \(wish.role.rawValue) is of one tenant; name it")
+    // Left out by mistake, the tenant would be all of them.
+    if wish.role != .node, wish.role != .admin, wish.tenant.isEmpty, !wish.isPlatforms {
+      throw .malformed(
+        "tenant: name the tenant of this \(wish.role.rawValue), or set platform for all of them"
+      )
     }
-    if !isTenants, !wish.tenant.isEmpty {
-      throw .malformed("tenant: a token of role \(wish.role.rawValue) is of no tenant")
+    if wish.isPlatforms, !wish.tenant.isEmpty {
+      throw .malformed("tenant: a token is of one tenant or of the platform, not of both")
+    }
+    if wish.role == .node, !wish.tenant.isEmpty {
+      throw .malformed("tenant: a node is the platform's; bind it with node_tenants")
     }
     if wish.role == .node {
       guard isNodeName(wish.nodeID) else {

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Codecs
 internal import Compiler
 internal import Domain
 internal import Foundation
@@ -22,73 +21,87 @@ struct ApplyCommand: AsyncParsableCommand {
           languages: [hi, en]
 
       Shows the plan first; in a terminal it asks before it goes on. Objects that no file names stay \
-      as they are. With one error anywhere nothing is stored, and every error is listed.
+      as they are, unless --prune is given. With one error anywhere nothing is stored, and every error \
+      is listed.
+
+      It stores what the plan has shown: when somebody has changed one of the objects since, nothing is \
+      stored, both versions are named, and the status is 75. With --plan that holds from when the plan \
+      was made:
+
+        bindery plan -f config/ --source github.com/medicly/config --out plan.json
+        bindery apply -f config/ --source github.com/medicly/config --plan plan.json
       """
   )
 
   @OptionGroup var connection: ConnectionOptions
-
-  @Option(
-    name: [.customShort("f"), .customLong("filename")],
-    help: "A folder of YAML files, or one file."
-  )
-  var path: String
+  @OptionGroup var authoring: AuthoringOptions
 
   @Flag(name: .long, help: "Show the plan and stop.")
   var dryRun = false
 
-  @Flag(name: [.customShort("y"), .long], help: "Do not ask.")
-  var yes = false
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Apply only what this plan of bindery plan --out has seen.",
+      valueName: "file"
+    )
+  )
+  var plan: String?
 
   @Flag(name: .long, help: "Return when every live node serves it; print who and how fast.")
   var wait = false
 
-  @Option(name: .long, help: "Why, for the history.")
-  var reason: String = ""
-
   func run() async throws {
-    let files = ConfigFiles.load(path)
-    guard !files.diagnostics.contains(where: { $0.level == .error }) else {
-      // The control plane isn't asked: without these documents it would miss what they hold.
-      try fail(
-        files.diagnostics + DocumentCheck.diagnostics(of: files.documents).map(files.located)
-      )
-    }
-    guard !files.documents.isEmpty else {
-      Terminal.error("no documents below \(path); expected *.yaml or *.yml.")
-      throw ExitStatus.invalidConfiguration
-    }
-    let plan = try await send(files.documents, dryRun: true)
-    let diagnostics = files.diagnostics + plan.diagnostics.map { files.located(Diagnostic($0)) }
-    guard plan.ok else { try fail(diagnostics) }
-    let changes = plan.changes.filter { $0.action != "unchanged" }
+    let files = try authoring.load(connection.output)
+    let saved = try plan.map { try SavedPlan.read($0, for: files, authoring) }
+    let shown = try await connection.send(
+      try authoring.request(files, expected: saved ?? [], dryRun: true)
+    )
+    let diagnostics = files.diagnostics + shown.diagnostics.map { files.located(Diagnostic($0)) }
+    guard shown.ok else { try Refusal.tell(diagnostics, connection.output, plan: shown) }
     if connection.output == .table {
       diagnostics.print()
-      PlanView(response: plan).print()
+      PlanView(response: shown).print()
     }
-    guard !dryRun, !changes.isEmpty else {
+    guard !dryRun, !shown.isEmpty else {
       if connection.output == .json {
-        try Terminal.printJSON(plan.json(diagnostics, applied: false))
+        try Terminal.printJSON(shown.json(diagnostics, applied: false))
       }
       return
     }
-    if Terminal.isInteractive, !yes, connection.output == .table {
+    if Terminal.isInteractive, !authoring.yes, connection.output == .table {
       Terminal.write("Apply? [y/N] ")
       guard let answer = readLine(), ["y", "yes"].contains(answer.lowercased()) else {
         Terminal.print("Nothing was changed.")
         return
       }
     }
-    let applied = try await send(files.documents, dryRun: false)
+    let applied = try await connection.send(
+      try authoring.request(files, expected: saved ?? shown.expected, dryRun: false)
+    )
     guard applied.ok else {
-      try fail(applied.diagnostics.map { files.located(Diagnostic($0)) })
+      try Refusal.tell(
+        applied.diagnostics.map { files.located(Diagnostic($0)) },
+        connection.output,
+        plan: applied
+      )
     }
-    let (revision, timeout) = (applied.revision, connection.timeout)
+    try await connection.tell(applied, diagnostics, wait: wait)
+  }
+}
+
+extension ConnectionOptions {
+  /// Tells what was stored and, with `wait`, who serves it.
+  func tell(
+    _ applied: Bindery_V1_ApplyResponse,
+    _ diagnostics: [Diagnostic],
+    wait: Bool
+  ) async throws {
+    let (revision, timeout) = (applied.revision, timeout)
     let progress =
       wait
-      ? try await connection.withAdmin { try await $0.confirmation(of: revision, timeout: timeout) }
-      : nil
-    switch connection.output {
+      ? try await withAdmin { try await $0.confirmation(of: revision, timeout: timeout) } : nil
+    switch output {
     case .json:
       try Terminal.printJSON(applied.json(diagnostics, applied: true, wait: progress?.json))
     case .table:
@@ -98,42 +111,6 @@ struct ApplyCommand: AsyncParsableCommand {
       )
       progress?.printTable()
     }
-    try progress?.requireAll(connection.output)
-  }
-
-  private func send(
-    _ documents: [AuthoredDocument],
-    dryRun: Bool
-  ) async throws -> Bindery_V1_ApplyResponse {
-    var request = Bindery_V1_ApplyRequest()
-    request.dryRun = dryRun
-    request.author = NSUserName()
-    request.reason = reason
-    request.documents = try documents.map { document in
-      var wire = Bindery_V1_Document()
-      wire.kind = document.key.kind.rawValue
-      wire.tenant = document.key.tenant
-      wire.slug = document.key.slug
-      wire.specJson = try CanonicalJSON.encode(document.spec)
-      wire.source = document.source
-      return wire
-    }
-    let message = request
-    let options = connection.callOptions
-    return try await connection.withAdmin { try await $0.apply(message, options: options) }
-  }
-
-  private func fail(_ diagnostics: [Diagnostic]) throws -> Never {
-    switch connection.output {
-    case .json:
-      try Terminal.printJSON([
-        "ok": false, "applied": false, "diagnostics": .array(diagnostics.map(\.json)),
-      ])
-    case .table:
-      diagnostics.print()
-      let errors = diagnostics.count { $0.level == .error }
-      Terminal.error("\(errors) error\(errors == 1 ? "" : "s"); nothing was stored.")
-    }
-    throw ExitStatus.invalidConfiguration
+    try progress?.requireAll(output)
   }
 }

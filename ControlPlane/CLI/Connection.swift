@@ -186,6 +186,9 @@ struct ConnectionOptions: ParsableArguments {
     case .aborted:
       Terminal.error(error.message)
       return ExitStatus.stale
+    case .resourceExhausted:
+      Terminal.error("this is more than the control plane takes at once: \(error.message)")
+      return ExitStatus.invalidConfiguration
     default:
       Terminal.error("the control plane answered \(error.code): \(error.message)")
       return ExitStatus.internalFault

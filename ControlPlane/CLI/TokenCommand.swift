@@ -22,13 +22,15 @@ struct TokenCommand: AsyncParsableCommand {
 }
 
 enum TokenRole: String, ExpressibleByArgument, CaseIterable {
-  case admin
-  case author
   case viewer
+  case author
+  case `operator`
+  case admin
   case node
 
   var wire: Bindery_V1_TokenRole {
     switch self {
+    case .operator: .operator
     case .admin: .admin
     case .author: .author
     case .viewer: .viewer
@@ -42,15 +44,15 @@ extension TokenCommand {
     static let configuration = CommandConfiguration(
       abstract: "Make a token and print it: it is shown this once.",
       discussion: """
-        Roles: admin does everything for all tenants; author reads, applies and switches one tenant; \
-        viewer reads one tenant; node is what bindery-node shows (--node, with --region and --tenant \
-        for what it is bound to).
+        Roles: viewer reads; author also applies; operator also pauses, resumes and archives; admin \
+        also makes and ends tokens; each in the tenant that --tenant names, or with --platform in all. \
+        node is what bindery-node shows (--node, with --region and --tenant for what it is bound to).
         """
     )
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Option(name: .long, help: "admin, author, viewer or node.")
+    @Option(name: .long, help: "viewer, author, operator, admin or node.")
     var role: TokenRole
 
     @Option(
@@ -59,8 +61,14 @@ extension TokenCommand {
     )
     var tenant: [String] = []
 
+    @Flag(name: .long, help: "For all tenants, and what is no tenant's.")
+    var platform = false
+
     @Option(name: .long, help: "What it is for.")
     var name: String = ""
+
+    @Option(name: .long, help: "Why, for the audit log.")
+    var reason: String = ""
 
     @Option(name: .long, help: "It ends after this: 12h, 90d; without it never.")
     var expires: Span?
@@ -86,6 +94,8 @@ extension TokenCommand {
       } else {
         request.tenant = tenant.first ?? ""
       }
+      request.platform = platform
+      request.reason = reason
       request.nodeID = node
       request.region = region
       request.author = NSUserName()
@@ -146,9 +156,14 @@ extension TokenCommand {
     @Argument(help: "The token's id, as 'bindery token list' shows it.")
     var id: String
 
+    @Option(name: .long, help: "Why, for the audit log.")
+    var reason: String = ""
+
     func run() async throws {
       var request = Bindery_V1_RevokeTokenRequest()
       request.id = id
+      request.reason = reason
+      request.author = NSUserName()
       let message = request
       let options = connection.callOptions
       let answer = try await connection.withAdmin {
@@ -174,9 +189,14 @@ extension TokenCommand {
     @Argument(help: "The token's id, as 'bindery token list' shows it.")
     var id: String
 
+    @Option(name: .long, help: "Why, for the audit log.")
+    var reason: String = ""
+
     func run() async throws {
       var request = Bindery_V1_RotateTokenRequest()
       request.id = id
+      request.reason = reason
+      request.author = NSUserName()
       let message = request
       let options = connection.callOptions
       let answer = try await connection.withAdmin {
@@ -208,6 +228,7 @@ private func time(_ milliseconds: Int64) -> String? {
 extension Bindery_V1_TokenRole {
   fileprivate var word: String {
     switch self {
+    case .operator: "operator"
     case .admin: "admin"
     case .author: "author"
     case .viewer: "viewer"
@@ -220,7 +241,7 @@ extension Bindery_V1_TokenRole {
 extension Bindery_V1_Token {
   /// Whom or what it lets in.
   fileprivate var reach: String {
-    guard role == .node else { return tenant }
+    guard role == .node else { return tenant.isEmpty ? "all tenants" : tenant }
     let bounds = (region.isEmpty ? [] : ["region \(region)"]) + nodeTenants
     return nodeID + (bounds.isEmpty ? "" : " (\(bounds.joined(separator: ", ")))")
   }

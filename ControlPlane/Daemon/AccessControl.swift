@@ -5,10 +5,12 @@ internal import GRPCCore
 internal import Logging
 internal import Observability
 internal import Store
+internal import WireServices
 
 /// Who may call this daemon, as its settings say.
 struct AccessControl {
   let tokens: TokenService
+  private let refusals: RefusalLog
   private let failures: AuthenticationFailures
   private let roster: AccessRoster
   private let settings: ControlSettings
@@ -19,6 +21,14 @@ struct AccessControl {
     self.logger = logger
     roster = AccessRoster(source: .init(store), logger: logger)
     tokens = TokenService(store: store, roster: roster)
+    refusals = RefusalLog(logger: logger) { refusal in
+      try await store.auditRefusal(
+        of: refusal.origin,
+        tenant: refusal.tenant,
+        action: refusal.method,
+        detail: refusal.why
+      )
+    }
     failures = AuthenticationFailures(perMinute: settings.authFailuresPerMinute)
   }
 
@@ -28,13 +38,22 @@ struct AccessControl {
     return (counts.told, counts.exhausted)
   }
 
-  /// What stands before all methods; nothing with open access.
+  /// Calls of known callers that were refused, and such of them that are not in the audit log.
+  var refused: (all: Int, unwritten: Int) {
+    let counts = refusals.counts
+    return (counts.refused, counts.unwritten)
+  }
+
+  /// What stands before all methods; with open access only what the audit log needs.
   var interceptors: [ConditionalInterceptor<any ServerInterceptor>] {
-    guard settings.access == .tokens else { return [] }
+    guard settings.access == .tokens else {
+      return [.apply(OriginInterceptor(), to: .services([Bindery_V1_Admin.descriptor]))]
+    }
     let interceptor = AccessInterceptor(
       roster: roster,
       certificates: NodeCertificate(acceptsCommonName: settings.nodesByCommonName),
       failures: failures,
+      refusals: refusals,
       logger: logger
     )
     return [.apply(interceptor, to: .all)]
@@ -68,7 +87,13 @@ struct AccessControl {
 
   /// Follows changes of the tokens until cancelled.
   func run() async throws {
-    if settings.access == .tokens { try await roster.run() }
+    guard settings.access == .tokens else { return }
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await roster.run() }
+      group.addTask { await refusals.run() }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
   }
 
   /// Replaces an earlier token's file, and nothing else.

@@ -93,6 +93,9 @@ struct ControlCommand: AsyncParsableCommand {
   )
   var toolAllow: [String] = []
 
+  @Option(help: "YAML file of model aliases and prices (bindery prices import writes one).")
+  var modelTables: String?
+
   @Option(help: "Length of a node's lease in milliseconds (default 10000).")
   var leaseMs: String?
 
@@ -125,7 +128,7 @@ struct ControlCommand: AsyncParsableCommand {
       ("database-url", databaseUrl),
       ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),
       ("database-connections", databaseConnections), ("lease-ms", leaseMs),
-      ("log-level", logLevel),
+      ("log-level", logLevel), ("model-tables", modelTables),
     ]
     var flags: [String: [String]] = [:]
     for (name, value) in single + connections.values { if let value { flags[name] = [value] } }

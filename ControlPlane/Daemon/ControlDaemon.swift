@@ -97,7 +97,10 @@ struct ControlDaemon {
     var router = RPCRouter<HTTP2ServerTransport>()
     let services: [any RegistrableRPCService] = [
       AdminAPI(
-        publisher: Publisher(store: store, planner: Planner(toolAllow: settings.toolAllow)),
+        publisher: Publisher(
+          store: store,
+          planner: Planner(toolAllow: settings.toolAllow, tables: settings.modelTables)
+        ),
         store: store,
         ledger: ledger,
         registry: nodes,
@@ -142,7 +145,8 @@ struct ControlDaemon {
         revision: hub.revision ?? .zero,
         connectedNodes: nodes.nodes.count { $0.isConnected },
         watchers: hub.watcherCount,
-        unauthenticated: access.unauthenticated
+        unauthenticated: access.unauthenticated,
+        refused: access.refused
       )
     }
     let operatorHTTP = http.application { port in ready.httpListens(on: port) }

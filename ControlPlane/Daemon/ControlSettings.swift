@@ -1,3 +1,5 @@
+internal import Compiler
+internal import Domain
 internal import Foundation
 internal import Observability
 internal import Transport
@@ -36,6 +38,8 @@ struct ControlSettings {
   let databaseConnections: Int
   /// "host:port" entries.
   let toolAllow: Set<String>
+  /// Model aliases and prices, those of the file over the built-in ones.
+  let modelTables: ModelTables
   let lease: Duration
   let connections: ConnectionSettings
   let logLevel: String
@@ -44,7 +48,7 @@ struct ControlSettings {
     [
       "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
       "database-connections", "tool-allow", "lease-ms", "log-level", "access", "node-identity",
-      "bootstrap-token-file", "auth-failures", "reflection",
+      "bootstrap-token-file", "auth-failures", "model-tables", "reflection",
     ] + TLSSettings.server + ConnectionSettings.known
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -89,9 +93,19 @@ struct ControlSettings {
     }
     databaseConnections = try settings.int("database-connections", in: 2 ... 500) ?? 16
     toolAllow = Set(settings.list("tool-allow"))
+    modelTables = try Self.tables(settings.string("model-tables"))
     lease = .milliseconds(try settings.int("lease-ms", in: 200 ... 600_000) ?? 10_000)
     connections = try ConnectionSettings(settings)
     logLevel = settings.string("log-level") ?? "info"
+  }
+
+  private static func tables(_ path: String?) throws -> ModelTables {
+    guard let path else { return PlatformTables.models }
+    let (tables, diagnostics) = ModelTablesFile.load(path)
+    if let tables { return tables }
+    let first = diagnostics.first { $0.level == .error }
+    let reason = first.map { "\($0.source): \($0.message) (\($0.path))" } ?? path
+    throw ProgramFailure(.usage, "model-tables can't be used: \(reason)")
   }
 
   /// Beyond this machine only TLS and tokens.

@@ -15,6 +15,8 @@ struct OperatorHTTP {
     var watchers: Int
     /// Callers that could not say who they are, and such of them that had no more failures left.
     var unauthenticated: (told: Int, exhausted: Int)
+    /// Calls of known callers that were refused, and such of them that are not in the audit log.
+    var refused: (all: Int, unwritten: Int)
   }
 
   let host: String
@@ -53,6 +55,12 @@ struct OperatorHTTP {
         # TYPE bindery_unauthenticated_total counter
         bindery_unauthenticated_total{answer="unauthenticated"} \(now.unauthenticated.told)
         bindery_unauthenticated_total{answer="resource_exhausted"} \(now.unauthenticated.exhausted)
+        # HELP bindery_refused_total Calls of known callers that were refused.
+        # TYPE bindery_refused_total counter
+        bindery_refused_total \(now.refused.all)
+        # HELP bindery_refused_unaudited_total Refused calls that are not in the audit log.
+        # TYPE bindery_refused_unaudited_total counter
+        bindery_refused_unaudited_total \(now.refused.unwritten)
 
         """ + metrics.exposition
     }

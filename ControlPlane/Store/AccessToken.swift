@@ -5,12 +5,14 @@ internal import Postgres
 /// A row of access_tokens.
 package struct AccessToken: Hashable, Sendable {
   package enum Role: String, Hashable, Sendable, CaseIterable {
-    /// Everything of Admin, for all tenants.
-    case admin
-    /// Reads, applies and switches one tenant.
-    case author
-    /// Reads one tenant.
+    /// Reads.
     case viewer
+    /// Reads and applies.
+    case author
+    /// Reads, applies, and switches tenants.
+    case `operator`
+    /// All of this, and makes and ends tokens.
+    case admin
     /// Speaks for a node.
     case node
   }
@@ -20,7 +22,7 @@ package struct AccessToken: Hashable, Sendable {
   /// SHA-256 of the token's text.
   package var hash: Digest
   package var role: Role
-  /// Author and viewer: their tenant.
+  /// All but node: what they reach; nil for all tenants and the platform itself.
   package var tenant: TenantID?
   package var name: String
   /// Node: the name that it goes by.

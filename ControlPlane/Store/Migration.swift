@@ -38,5 +38,9 @@ package struct Migration: Sendable {
     Migration(10, "commit_and_claim", PackageResources.m0010_commit_and_claim_sql),
     Migration(11, "turn_time", PackageResources.m0011_turn_time_sql),
     Migration(12, "access_tokens", PackageResources.m0012_access_tokens_sql),
+    Migration(13, "audit", PackageResources.m0013_audit_sql),
+    Migration(14, "versions", PackageResources.m0014_versions_sql),
+    Migration(15, "retention", PackageResources.m0015_retention_sql),
+    Migration(16, "audit_of_the_past", PackageResources.m0016_audit_of_the_past_sql),
   ]
 }

@@ -8,6 +8,11 @@ struct PublicationWriter: Sendable {
   let author: String
   let reason: String
 
+  /// What the commit's transaction says of itself for the audit log.
+  var auditSettings: [String: String] {
+    AuditOrigin.settings(author: author, reason: reason, commit: commitID)
+  }
+
   /// First pass: locks the tenant, checks what the plan was made against, and lets go of what the
   /// publication removes, so that another of its tenants can take it.
   func lock(_ group: TenantGroup, on connection: PostgresConnection) async throws {
@@ -27,7 +32,7 @@ struct PublicationWriter: Sendable {
       case .tenant, .section: break
       }
     }
-    let written = group.objects.filter { $0.key.kind == .binding }.map(\.id)
+    let written = (group.objects + group.deleted).filter { $0.key.kind == .binding }.map(\.id)
     let removed = routes.map { $0.joined(separator: "/") }
     _ = try await connection.pipeline([
       """
@@ -61,7 +66,11 @@ struct PublicationWriter: Sendable {
       author: author,
       reason: reason
     )
-    _ = try await connection.pipeline(try tiers.statements(for: group.objects))
+    _ = try await connection.pipeline(
+      try tiers.statements(for: group.objects)
+        + tiers.statements(deleting: group.deleted)
+        + tiers.statements(adopting: group.adopted)
+    )
     let resources = try await resolved(group, on: connection)
     let compiled = ResourceStatements(tenantID: group.tenantID)
     let statements = try compiled.statements(
@@ -158,22 +167,28 @@ struct PublicationWriter: Sendable {
 
   private func check(_ group: TenantGroup, on connection: PostgresConnection) async throws {
     var found: [ObjectKey: Int32] = [:]
+    var owners: [ObjectKey: String] = [:]
     for kind in ObjectKind.allCases {
       let slugs = group.expected.keys.filter { $0.kind == kind }.map(\.slug).sorted()
       if slugs.isEmpty { continue }
       let rows = try await connection.query(
         """
-        select slug, version from \(unsafeRaw: kind.table) where slug = any (\(slugs)::text[])
+        select slug, version, source from \(unsafeRaw: kind.table) where slug = any (\(slugs)::text[])
         """
       )
       for row in rows {
         let key = ObjectKey(kind: kind, tenant: group.slug, slug: try row.decode("slug"))
         found[key] = try row.decode("version")
+        owners[key] = try row.decode("source")
       }
     }
     for (key, expected) in group.expected.sorted(by: { $0.key < $1.key })
     where found[key, default: 0] != expected {
       throw StoreError.stale(key, expected: expected, found: found[key, default: 0])
+    }
+    for (key, expected) in group.owners.sorted(by: { $0.key < $1.key })
+    where owners[key, default: ""] != expected {
+      throw StoreError.otherOwner(key, expected: expected, found: owners[key, default: ""])
     }
   }
 

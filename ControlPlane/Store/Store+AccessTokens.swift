@@ -38,8 +38,9 @@ extension Store {
     )
   }
 
-  package func insert(_ token: AccessToken) async throws {
-    _ = try await app.withTransaction(settings: Self.settings(of: token.tenant)) {
+  package func insert(_ token: AccessToken, reason: String = "") async throws {
+    let settings = Self.settings(of: token.tenant, author: token.createdBy, reason: reason)
+    _ = try await app.withTransaction(settings: settings) {
       try await $0.execute(Self.insertion(of: token))
     }
   }
@@ -51,14 +52,16 @@ extension Store {
     _ token: AccessToken,
     before: () throws -> Void
   ) async throws -> Bool {
-    try await app.withTransaction { connection in
+    try await app.withTransaction(
+      settings: Self.settings(of: nil, author: token.createdBy, reason: "there was none")
+    ) { connection in
       // One at a time, so that two replicas that start at once make one token.
       try await connection.execute(
         "select pg_advisory_xact_lock(hashtextextended('bindery.first_access_token', 0))"
       )
       let found = try await connection.query(
         """
-        select 1 from access_tokens where role = 'admin' and revoked_at is null
+        select 1 from access_tokens where role = 'admin' and tenant_id is null and revoked_at is null
           and (expires_at is null or expires_at > now())
         """
       )
@@ -70,8 +73,15 @@ extension Store {
   }
 
   /// Ends a token; false when it had ended before.
-  package func revokeAccessToken(_ id: String, of tenant: TenantID?) async throws -> Bool {
-    try await app.withTransaction(settings: Self.settings(of: tenant)) {
+  package func revokeAccessToken(
+    _ id: String,
+    of tenant: TenantID?,
+    author: String = "",
+    reason: String = ""
+  ) async throws -> Bool {
+    try await app.withTransaction(
+      settings: Self.settings(of: tenant, author: author, reason: reason)
+    ) {
       try await $0.execute(
         "update access_tokens set revoked_at = now() where id = \(id) and revoked_at is null"
       )
@@ -82,9 +92,13 @@ extension Store {
   package func rotateAccessToken(
     _ id: String,
     of tenant: TenantID?,
-    hash: Digest
+    hash: Digest,
+    author: String = "",
+    reason: String = ""
   ) async throws -> Bool {
-    try await app.withTransaction(settings: Self.settings(of: tenant)) {
+    try await app.withTransaction(
+      settings: Self.settings(of: tenant, author: author, reason: reason)
+    ) {
       try await $0.execute(
         "update access_tokens set hash = \(hash.data) where id = \(id) and revoked_at is null"
       )
@@ -100,8 +114,13 @@ extension Store {
     }
   }
 
-  private static func settings(of tenant: TenantID?) -> [String: String] {
-    tenant.map { settings(for: $0) } ?? [:]
+  private static func settings(
+    of tenant: TenantID?,
+    author: String = "",
+    reason: String = ""
+  ) -> [String: String] {
+    AuditOrigin.settings(author: author, reason: reason)
+      .merging(tenant.map { settings(for: $0) } ?? [:]) { $1 }
   }
 
   private static func insertion(of token: AccessToken) -> SQL {

@@ -23,10 +23,15 @@ extension Store {
       throw StoreError.corrupt(what: "revision_line")
     }
     var objects: [ObjectKey: StoredObject] = [:]
+    var deleted: [ObjectKey: StoredObject] = [:]
     for rows in results[1 ... ObjectKind.allCases.count] {
       for row in rows {
         let object = try Self.object(row)
-        objects[object.key] = object
+        if try row.decode("deleted", as: Bool.self) {
+          deleted[object.key] = object
+        } else {
+          objects[object.key] = object
+        }
       }
     }
     let owners = try results[results.count - 1].map { row in
@@ -38,6 +43,7 @@ extension Store {
     return World(
       revision: Revision(try line.decode("revision")),
       objects: objects,
+      deleted: deleted,
       routes: try results[results.count - 2].map(Self.route),
       accountOwners: Dictionary(owners, uniquingKeysWith: { first, _ in first })
     )
@@ -48,7 +54,7 @@ extension Store {
     let rows = try await distribution.query(
       """
       \(Self.objects(of: key.kind))
-      where tenant.slug = \(key.tenant) and object.slug = \(key.slug)
+      where tenant.slug = \(key.tenant) and object.slug = \(key.slug) and \(Self.isLive(key.kind))
       """
     )
     return try rows.first.map(Self.object)
@@ -69,7 +75,7 @@ extension Store {
     let rows = try await distribution.query(
       """
       \(Self.objects(of: kind))
-      where (\(tenant == nil) or tenant.slug = \(tenant ?? ""))
+      where \(Self.isLive(kind)) and (\(tenant == nil) or tenant.slug = \(tenant ?? ""))
         and (tenant.slug, object.slug) > (\(after?.tenant ?? "")::text, \(after?.slug ?? "")::text)
       order by tenant.slug, object.slug limit \(max(0, limit))
       """
@@ -95,9 +101,15 @@ extension Store {
     return """
       select \(kind.rawValue)::text as kind, tenant.slug as tenant, object.slug as slug,
         object.id as id, object.version as version, object.spec as spec,
-        object.updated_at as updated_at, \(status)
+        object.updated_at as updated_at, object.source as source,
+        not (\(isLive(kind))) as deleted, \(status)
       from \(unsafeRaw: kind.table) object \(join)
       """
+  }
+
+  /// Of a row's object: whether it is in effect. Tenants are archived, never deleted.
+  private static func isLive(_ kind: ObjectKind) -> SQL {
+    kind == .tenant ? "true" : "object.removed_at is null"
   }
 
   static func object(_ row: PostgresRow) throws -> StoredObject {
@@ -116,7 +128,8 @@ extension Store {
       spec: try JSONText.decode(try row.decode("spec"), what: key.description),
       status: status.flatMap(TenantStatus.init(rawValue:)),
       switchRevision: try row.decode("switch_revision", as: Int64?.self).map(Revision.init),
-      updatedAt: try row.decode("updated_at")
+      updatedAt: try row.decode("updated_at"),
+      source: try row.decode("source")
     )
   }
 

@@ -20,16 +20,19 @@ extension Store {
       reason: publication.reason
     )
     let revision = try await retryingLostRaces {
-      try await app.withTransaction { connection in
+      try await app.withTransaction(settings: writer.auditSettings) { connection in
         for group in groups {
           try await writer.lock(group, on: connection)
         }
         for group in groups {
           try await writer.write(group, on: connection)
         }
-        return try await writer.takeRevision(on: connection)
+        // Who owns an object is no configuration: nodes have nothing to learn.
+        return publication.isConfiguration
+          ? try await writer.takeRevision(on: connection) : nil
       }
     }
+    guard let revision else { return try await currentRevision() }
     await announce(revision)
     return revision
   }
@@ -47,7 +50,9 @@ extension Store {
     guard let id = try await tenantID(slug: slug) else { throw StoreError.unknownTenant(slug) }
     let writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
     let result = try await retryingLostRaces {
-      try await app.withTransaction(settings: Self.settings(for: id)) { connection in
+      try await app.withTransaction(
+        settings: writer.auditSettings.merging(Self.settings(for: id)) { $1 }
+      ) { connection in
         guard var tenant = try await writer.lockTenant(id, on: connection) else {
           throw StoreError.unknownTenant(slug)
         }
@@ -72,7 +77,9 @@ extension Store {
   }
 
   private func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
-    let slugs = publication.objects.map(\.key.tenant) + publication.expected.keys.map(\.tenant)
+    let slugs =
+      (publication.objects + publication.deleted + publication.adopted).map(\.key.tenant)
+      + publication.expected.keys.map(\.tenant)
     let ids =
       publication.resources.compactMap(\.key.tenantID) + publication.removed.compactMap(\.tenantID)
     let rows = try await distribution.query(
@@ -109,7 +116,11 @@ extension Store {
 }
 
 extension Publication {
-  fileprivate var isEmpty: Bool { objects.isEmpty && resources.isEmpty && removed.isEmpty }
+  fileprivate var isEmpty: Bool { !isConfiguration && adopted.isEmpty }
+
+  fileprivate var isConfiguration: Bool {
+    !(objects.isEmpty && deleted.isEmpty && resources.isEmpty && removed.isEmpty)
+  }
 }
 
 /// The part of a publication that belongs to one tenant.
@@ -119,7 +130,10 @@ struct TenantGroup: Sendable {
   /// Whether the publication creates the tenant.
   let isNew: Bool
   var objects: [StoredObject] = []
+  var deleted: [StoredObject] = []
+  var adopted: [StoredObject] = []
   var expected: [ObjectKey: Int32] = [:]
+  var owners: [ObjectKey: String] = [:]
   /// With the place in the whole commit. Platform sections stand in the first group.
   var resources: [(ordinal: Int, resource: ConfigResource)] = []
   var removed: [(ordinal: Int, key: ResourceKey)] = []
@@ -145,6 +159,16 @@ struct TenantGroup: Sendable {
       }
       groups[object.key.tenant]?.objects.append(object)
     }
+    for (part, objects) in [
+      (\TenantGroup.deleted, publication.deleted), (\.adopted, publication.adopted),
+    ] {
+      for object in objects {
+        guard groups[object.key.tenant] != nil else {
+          throw StoreError.unknownTenant(object.key.tenant)
+        }
+        groups[object.key.tenant]?[keyPath: part].append(object)
+      }
+    }
     for (key, version) in publication.expected {
       guard groups[key.tenant] != nil else {
         if version == 0 { continue }
@@ -152,6 +176,7 @@ struct TenantGroup: Sendable {
       }
       groups[key.tenant]?.expected[key] = version
     }
+    for (key, owner) in publication.owners { groups[key.tenant]?.owners[key] = owner }
     let slugs = Dictionary(
       groups.values.map { ($0.tenantID, $0.slug) },
       uniquingKeysWith: { first, _ in first }

@@ -4,6 +4,14 @@ package import Domain
 package enum StoreError: Error, Equatable, Sendable {
   /// Somebody else changed the object since the plan was made: plan again.
   case stale(ObjectKey, expected: Int32, found: Int32)
+  /// Another source has become the owner since the plan was made: plan again.
+  case otherOwner(ObjectKey, expected: String, found: String)
+  /// No revision of this number has been made.
+  case unknownRevision(Revision, newest: Revision)
+  /// What a revision held was removed, as the retention says.
+  case revisionGone(Revision, oldest: Revision)
+  /// The object has no version of this number, or no longer.
+  case unknownVersion(ObjectKey, Int32, newest: Int32)
   /// No tenant has this slug.
   case unknownTenant(String)
   /// A route, webhook slug or name is taken by somebody else; the constraint says which.
@@ -29,6 +37,10 @@ package enum StoreError: Error, Equatable, Sendable {
   package var code: String {
     switch self {
     case .stale: "STALE"
+    case .otherOwner: "OTHER_OWNER"
+    case .unknownRevision: "UNKNOWN_REVISION"
+    case .revisionGone: "REVISION_GONE"
+    case .unknownVersion: "UNKNOWN_VERSION"
     case .unknownTenant: "UNKNOWN_TENANT"
     case .conflict: "CONFLICT"
     case .serverTooOld: "SERVER_TOO_OLD"
@@ -58,8 +70,8 @@ package enum StoreError: Error, Equatable, Sendable {
 
   package var kind: Kind {
     switch self {
-    case .unknownTenant: .notFound
-    case .stale: .stale
+    case .unknownTenant, .unknownRevision, .revisionGone, .unknownVersion: .notFound
+    case .stale, .otherOwner: .stale
     case .conflict: .taken
     case .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew, .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
@@ -81,6 +93,16 @@ extension StoreError: CustomStringConvertible {
     switch self {
     case .stale(let key, let expected, let found):
       "\(key) is at version \(found), the plan was made against \(expected); plan again"
+    case .otherOwner(let key, let expected, let found):
+      "\(key) is owned by source '\(found)' by now, the plan saw '\(expected)'; plan again"
+    case .unknownRevision(let revision, let newest):
+      "there is no revision \(revision) yet; the newest is \(newest)"
+    case .revisionGone(let revision, let oldest):
+      "revision \(revision) is no longer kept; the oldest that is kept is \(oldest)"
+    case .unknownVersion(let key, let version, let newest):
+      newest == 0
+        ? "there is no \(key), and there was none"
+        : "\(key) has no version \(version), or it is no longer kept; the newest is \(newest)"
     case .unknownTenant(let slug):
       "there is no tenant \(slug)"
     case .conflict(let constraint):

@@ -1,6 +1,5 @@
 internal import Domain
 internal import Foundation
-internal import GRPCCore
 internal import Logging
 internal import Spool
 internal import Subscription
@@ -158,12 +157,12 @@ package struct Intake: Sendable {
             dueInMS: response.dueInMs
           )
         }
-      } catch let error as RPCError where error.code == .permissionDenied {
+      } catch let failure as ConversationFailure where failure.code == .refused {
         // Not in the way of the others, nor asked about again and again. It stays in the inbox.
         held.remove(inputID)
         services.logger.error(
-          "a held message is set aside until the next start: this node may not serve its tenant; bind the node to it again",
-          metadata: ["why": "\(error.message)"]
+          "a held message is set aside until the next start: the control plane refuses it",
+          metadata: ["why": "\(failure)"]
         )
       } catch {
         services.logger.notice("held messages have to wait", metadata: ["why": "\(error)"])

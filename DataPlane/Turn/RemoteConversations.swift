@@ -70,8 +70,9 @@ package struct RemoteConversations<Transport: ClientTransport>: ConversationCall
     } catch let error as RPCError {
       try Task.checkCancellation()
       switch error.code {
+      // A token that has ended is renewed sooner or later: until then it is as if nobody answered.
       case .unavailable, .deadlineExceeded, .cancelled, .aborted, .resourceExhausted, .unknown,
-        .internalError:
+        .internalError, .unauthenticated:
         throw ConversationFailure(code: .unavailable, message: "\(error.code): \(error.message)")
       default:
         throw ConversationFailure(code: .refused, message: "\(error.code): \(error.message)")

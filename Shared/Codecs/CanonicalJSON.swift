@@ -17,12 +17,11 @@ package enum CanonicalJSON {
     return text
   }
 
-  /// The canonical text of any `Encodable`.
+  /// The canonical text of any `Encodable`, in the form that `JSONEncoder` gives it by default.
   ///
   /// - Throws: `CanonicalJSONError`, `EncodingError`.
   package static func encode(_ value: some Encodable) throws -> String {
-    let data = try JSONEncoder().encode(value)
-    return try encode(try JSONDecoder().decode(JSONValue.self, from: data))
+    try encode(try JSONValueEncoder.value(of: value))
   }
 
   /// Reads what `encode` wrote.
@@ -54,7 +53,7 @@ package enum CanonicalJSON {
     case .object(let members):
       text += "{"
       // RFC 8785 section 3.2.3: by UTF-16 code units.
-      let keys = members.keys.sorted { $0.utf16.lexicographicallyPrecedes($1.utf16) }
+      let keys = members.keys.sorted(by: precedes)
       for (index, key) in keys.enumerated() {
         if index > 0 { text += "," }
         append(key, to: &text)
@@ -65,8 +64,29 @@ package enum CanonicalJSON {
     }
   }
 
+  /// By UTF-16 code units. UTF-8 has the same order, but for the characters beyond U+FFFF (lead bytes
+  /// from F0), which UTF-16 puts before U+E000 through U+FFFF (EE and EF).
+  private static func precedes(_ a: String, _ b: String) -> Bool {
+    var one = a.utf8.makeIterator()
+    var other = b.utf8.makeIterator()
+    while true {
+      guard let right = other.next() else { return false }
+      guard let left = one.next() else { return true }
+      guard left != right else { continue }
+      if left >= 0xEE, right >= 0xEE { return a.utf16.lexicographicallyPrecedes(b.utf16) }
+      return left < right
+    }
+  }
+
   private static func append(_ string: String, to text: inout String) {
     text += "\""
+    // Most texts hold nothing to escape.
+    if string.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    ) {
+      text += string
+      text += "\""
+      return
+    }
     for scalar in string.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\""

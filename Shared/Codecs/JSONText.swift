@@ -13,9 +13,14 @@ package struct JSONTextError: Error, Hashable, Sendable, CustomStringConvertible
 package enum JSONText {
   package static let maxDepth = 64
 
+  /// - Parameter decimalsAsText: Numbers that are no Int64 come as texts with all their digits, for
+  ///   callers whose numbers must not become binary ones, such as prices.
   /// - Throws: `JSONTextError`.
-  package static func parse(_ text: String) throws(JSONTextError) -> JSONValue {
-    var parser = Parser(bytes: Array(text.utf8))
+  package static func parse(
+    _ text: String,
+    decimalsAsText: Bool = false
+  ) throws(JSONTextError) -> JSONValue {
+    var parser = Parser(bytes: Array(text.utf8), decimalsAsText: decimalsAsText)
     return try parser.document()
   }
 
@@ -23,6 +28,7 @@ package enum JSONText {
     static let digits = UInt8(ascii: "0") ... UInt8(ascii: "9")
 
     let bytes: [UInt8]
+    let decimalsAsText: Bool
     var index = 0
 
     mutating func document() throws(JSONTextError) -> JSONValue {
@@ -154,6 +160,7 @@ package enum JSONText {
       }
       let text = String(decoding: bytes[start ..< index], as: UTF8.self)
       if isInteger, let value = Int64(text) { return .int(value) }
+      if decimalsAsText { return .string(text) }
       guard let value = Double(text), value.isFinite else {
         throw failure("the number is too large")
       }

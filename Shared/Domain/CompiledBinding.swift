@@ -20,6 +20,9 @@ package struct CompiledBinding: Hashable, Sendable, Codable {
     package var agentID: AgentID
     package var agentVersion: Int32
     package var compilerVersion: Int
+    /// Versions of the model aliases and of the prices; nil in what older compilers made.
+    package var aliasTable: String?
+    package var priceTable: String?
 
     package init(
       humanID: HumanID,
@@ -28,7 +31,9 @@ package struct CompiledBinding: Hashable, Sendable, Codable {
       teamVersion: Int32,
       agentID: AgentID,
       agentVersion: Int32,
-      compilerVersion: Int
+      compilerVersion: Int,
+      aliasTable: String? = nil,
+      priceTable: String? = nil
     ) {
       self.humanID = humanID
       self.humanVersion = humanVersion
@@ -37,6 +42,8 @@ package struct CompiledBinding: Hashable, Sendable, Codable {
       self.agentID = agentID
       self.agentVersion = agentVersion
       self.compilerVersion = compilerVersion
+      self.aliasTable = aliasTable
+      self.priceTable = priceTable
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -47,6 +54,8 @@ package struct CompiledBinding: Hashable, Sendable, Codable {
       case agentID = "agent_id"
       case agentVersion = "agent_version"
       case compilerVersion = "compiler_version"
+      case aliasTable = "alias_table"
+      case priceTable = "price_table"
     }
   }
 

@@ -30,7 +30,15 @@ package struct Digest: Hashable, Sendable, Comparable, Codable, CustomStringConv
     bytes = Array(SHA256.hash(data: content))
   }
 
-  package var hex: String { bytes.map { Self.hexDigits[Int($0)] }.joined() }
+  package var hex: String {
+    String(unsafeUninitializedCapacity: 64) { text in
+      for (index, byte) in bytes.enumerated() {
+        text[2 * index] = Self.hexDigit(byte >> 4)
+        text[2 * index + 1] = Self.hexDigit(byte & 0x0F)
+      }
+      return 64
+    }
+  }
   package var data: Data { Data(bytes) }
   package var description: String { hex }
 
@@ -49,9 +57,8 @@ package struct Digest: Hashable, Sendable, Comparable, Codable, CustomStringConv
     try container.encode(hex)
   }
 
-  private static let hexDigits: [String] = (0 ... 255).map { byte in
-    let digits = String(byte, radix: 16)
-    return byte < 16 ? "0" + digits : digits
+  private static func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
   }
 
   private static func value(ofHexDigit c: UInt8) -> UInt8? {

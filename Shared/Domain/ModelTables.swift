@@ -24,15 +24,31 @@ package struct ModelRoutes: Hashable, Sendable, Codable {
 
 /// The alias table (logical name -> provider and wire id) and the price table.
 package struct ModelTables: Hashable, Sendable, Codable {
+  /// Of the aliases.
   package var version: String
+  /// Of the prices; nil: they came with the aliases.
+  package var priceVersion: String?
   package var aliases: [String: [ModelAlias]]
   /// By the model named in the response; prefixes end in "*".
   package var prices: [String: ModelPrice]
 
-  package init(version: String, aliases: [String: [ModelAlias]], prices: [String: ModelPrice]) {
+  package init(
+    version: String,
+    priceVersion: String? = nil,
+    aliases: [String: [ModelAlias]],
+    prices: [String: ModelPrice]
+  ) {
     self.version = version
+    self.priceVersion = priceVersion
     self.aliases = aliases
     self.prices = prices
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case version
+    case priceVersion = "price_version"
+    case aliases
+    case prices
   }
 }
 
@@ -48,19 +64,23 @@ package struct ModelAlias: Hashable, Sendable, Codable {
   package var effectiveTo: String?
   /// True: compiling with this name gives the warning AGT_MODEL_RETIRED.
   package var retired: Bool
+  /// nil: nothing is known.
+  package var capabilities: ModelCapabilities?
 
   package init(
     provider: String,
     wireID: String,
     effectiveFrom: String? = nil,
     effectiveTo: String? = nil,
-    retired: Bool = false
+    retired: Bool = false,
+    capabilities: ModelCapabilities? = nil
   ) {
     self.provider = provider
     self.wireID = wireID
     self.effectiveFrom = effectiveFrom
     self.effectiveTo = effectiveTo
     self.retired = retired
+    self.capabilities = capabilities
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -69,36 +89,27 @@ package struct ModelAlias: Hashable, Sendable, Codable {
     case effectiveFrom = "effective_from"
     case effectiveTo = "effective_to"
     case retired
+    case capabilities
   }
 }
 
-/// Prices in pico-USD for one token (1 USD per million tokens = 1,000,000 pico-USD a token).
-package struct ModelPrice: Hashable, Sendable, Codable {
-  package var input: Int64
-  package var output: Int64
-  package var cacheRead: Int64
-  package var cacheWrite5m: Int64
-  package var cacheWrite1h: Int64
+/// What a model can do; nil: not known, so nothing is refused on its account.
+package struct ModelCapabilities: Hashable, Sendable, Codable {
+  /// Calls tools.
+  package var tools: Bool?
+  /// Takes temperature, top_p and top_k.
+  package var sampling: Bool?
+  package var maxOutputTokens: Int?
 
-  package init(
-    input: Int64,
-    output: Int64,
-    cacheRead: Int64,
-    cacheWrite5m: Int64,
-    cacheWrite1h: Int64
-  ) {
-    self.input = input
-    self.output = output
-    self.cacheRead = cacheRead
-    self.cacheWrite5m = cacheWrite5m
-    self.cacheWrite1h = cacheWrite1h
+  package init(tools: Bool? = nil, sampling: Bool? = nil, maxOutputTokens: Int? = nil) {
+    self.tools = tools
+    self.sampling = sampling
+    self.maxOutputTokens = maxOutputTokens
   }
 
   private enum CodingKeys: String, CodingKey {
-    case input
-    case output
-    case cacheRead = "cache_read"
-    case cacheWrite5m = "cache_write_5m"
-    case cacheWrite1h = "cache_write_1h"
+    case tools
+    case sampling
+    case maxOutputTokens = "max_output_tokens"
   }
 }

@@ -66,6 +66,8 @@ package struct StoredObject: Hashable, Sendable, Codable {
   package var status: TenantStatus?
   package var switchRevision: Revision?
   package var updatedAt: Date
+  /// Label of the place that its documents come from, e.g. a repository; empty when none owns it.
+  package var source: String
 
   package init(
     key: ObjectKey,
@@ -74,7 +76,8 @@ package struct StoredObject: Hashable, Sendable, Codable {
     spec: JSONValue,
     status: TenantStatus? = nil,
     switchRevision: Revision? = nil,
-    updatedAt: Date
+    updatedAt: Date,
+    source: String = ""
   ) {
     self.key = key
     self.id = id
@@ -83,6 +86,7 @@ package struct StoredObject: Hashable, Sendable, Codable {
     self.status = status
     self.switchRevision = switchRevision
     self.updatedAt = updatedAt
+    self.source = source
   }
 }
 
@@ -91,6 +95,8 @@ package struct StoredObject: Hashable, Sendable, Codable {
 package struct World: Sendable {
   package var revision: Revision
   package var objects: [ObjectKey: StoredObject]
+  /// What was deleted: when it comes back, it has the same id and its versions go on.
+  package var deleted: [ObjectKey: StoredObject]
   /// All routes of all tenants, for BND_ROUTE_TAKEN.
   package var routes: [RouteResource]
   /// Webhook slugs of all tenants, with their owners.
@@ -99,11 +105,13 @@ package struct World: Sendable {
   package init(
     revision: Revision,
     objects: [ObjectKey: StoredObject],
+    deleted: [ObjectKey: StoredObject] = [:],
     routes: [RouteResource],
     accountOwners: [String: TenantID]
   ) {
     self.revision = revision
     self.objects = objects
+    self.deleted = deleted
     self.routes = routes
     self.accountOwners = accountOwners
   }
@@ -114,8 +122,15 @@ package struct World: Sendable {
 package struct Publication: Sendable {
   /// Objects created or changed, already with their new version.
   package var objects: [StoredObject]
+  /// Objects deleted, with the version that says so.
+  package var deleted: [StoredObject]
+  /// Objects of which only the owner changes: no new version, no new revision.
+  package var adopted: [StoredObject]
   /// The versions that the plan was made against (0: absent): checked again under the lock.
   package var expected: [ObjectKey: Int32]
+  /// The owners, as the plan has seen them, of existing objects that it writes: an owner can change
+  /// without a version, so they are checked again, too.
+  package var owners: [ObjectKey: String]
   /// Resources put, tenants first and bindings after their sections.
   package var resources: [ConfigResource]
   package var removed: [ResourceKey]
@@ -124,13 +139,19 @@ package struct Publication: Sendable {
 
   package init(
     objects: [StoredObject],
+    deleted: [StoredObject] = [],
+    adopted: [StoredObject] = [],
     expected: [ObjectKey: Int32],
+    owners: [ObjectKey: String] = [:],
     resources: [ConfigResource],
     removed: [ResourceKey],
     author: String,
     reason: String
   ) {
     self.objects = objects
+    self.owners = owners
+    self.deleted = deleted
+    self.adopted = adopted
     self.expected = expected
     self.resources = resources
     self.removed = removed

@@ -76,3 +76,12 @@ extension Detector {
     return limit
   }
 }
+
+extension Detector {
+  /// Whether there is any hit in a complete text.
+  package func isFound(in text: [UInt8]) -> Bool {
+    text.withUnsafeBytes { bytes in
+      if case .hit = step(in: bytes, from: 0, isComplete: true) { true } else { false }
+    }
+  }
+}

@@ -68,7 +68,8 @@ package struct ForeignLinks: Detector {
     return normalised(String(afterUser.prefix { $0 != ":" }))
   }
 
-  private static func normalised(_ host: String) -> String {
+  /// In lower case, without `www.` and the dot at the end.
+  package static func normalised(_ host: String) -> String {
     var host = host.lowercased()
     while host.hasSuffix(".") { host.removeLast() }
     return host.hasPrefix("www.") ? String(host.dropFirst(4)) : host

@@ -36,20 +36,61 @@ package final class Pattern: Sendable {
       )
       throw PatternError(isUnsafe: Self.usesUnsafeConstruct(source), message: reason)
     }
+    guard !Self.matchesHalfCharacters(source) else {
+      cre2_free(raw)
+      throw PatternError(isUnsafe: false, message: "\\C takes characters apart: write .")
+    }
     self.source = source
     self.raw = raw
   }
 
   deinit { cre2_free(raw) }
 
+  /// Whether what the engine refuses is a construct of backtracking engines: look-around, atomic
+  /// groups, possessive quantifiers, backreferences, conditionals, recursion, callouts.
   private static func usesUnsafeConstruct(_ source: String) -> Bool {
-    for construct in ["(?=", "(?!", "(?<=", "(?<!"] where source.contains(construct) { return true }
+    let groups = [
+      "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?(", "(?R", "(?&", "(?P=", "(?P>", "(?|", "(?#", "(?0",
+      "(?1", "(?C",
+    ]
+    var rest = Substring(source)
+    var isInClass = false
+    while let first = rest.first {
+      if first == "\\" {
+        let escaped = rest.dropFirst().first
+        if let escaped, !isInClass, ("1" ... "9").contains(escaped) || "kKgGR".contains(escaped) {
+          return true
+        }
+        rest = rest.dropFirst(2)
+        continue
+      }
+      if isInClass {
+        isInClass = first != "]"
+      } else if first == "[" {
+        isInClass = true
+        // "]" at the start of a class is itself.
+        rest = rest.dropFirst(rest.dropFirst().first == "^" ? 2 : 1)
+        if rest.first != "]" { continue }
+      } else if groups.contains(where: rest.hasPrefix) || isPossessive(rest) {
+        return true
+      }
+      rest = rest.dropFirst()
+    }
+    return false
+  }
+
+  /// `\C` is one byte, which may be a part of a character.
+  private static func matchesHalfCharacters(_ source: String) -> Bool {
     var isEscaped = false
     for character in source {
-      if isEscaped, ("1" ... "9").contains(character) { return true }
+      if isEscaped, character == "C" { return true }
       isEscaped = character == "\\" && !isEscaped
     }
     return false
+  }
+
+  private static func isPossessive(_ text: Substring) -> Bool {
+    ["*+", "++", "?+", "}+"].contains { text.hasPrefix($0) }
   }
 
   /// The leftmost match at or after `start`.

@@ -1,6 +1,7 @@
 package import Access
 package import GRPCCore
 package import Logging
+internal import Store
 internal import TLS
 internal import Transport
 
@@ -10,17 +11,20 @@ package struct AccessInterceptor: ServerInterceptor {
   private let roster: AccessRoster
   private let certificates: NodeCertificate
   private let failures: AuthenticationFailures
+  private let refusals: RefusalLog
   private let logger: Logger
 
   package init(
     roster: AccessRoster,
     certificates: NodeCertificate,
     failures: AuthenticationFailures,
+    refusals: RefusalLog,
     logger: Logger
   ) {
     self.roster = roster
     self.certificates = certificates
     self.failures = failures
+    self.refusals = refusals
     self.logger = logger
   }
 
@@ -59,13 +63,25 @@ package struct AccessInterceptor: ServerInterceptor {
       base: context.transportSpecific
     )
     let (admitted, known) = (request, context)
-    var response = try await withoutActuallyEscaping(next) { next in
-      try await whileGood(principal, known) { try await next(admitted, known) }
+    var response = try await AuditOrigin.$current.withValue(principal.origin(of: context)) {
+      try await withoutActuallyEscaping(next) { next in
+        try await whileGood(principal, known, rule) {
+          do {
+            return try await next(admitted, known)
+          } catch let error as RPCError {
+            // What the service alone could refuse.
+            if let refusal = error.cause as? AccessRefusal {
+              throw refuse(refusal, known, principal)
+            }
+            throw error
+          }
+        }
+      }
     }
     if rule.isStream, case .success(var contents) = response.accepted {
       let produce = contents.producer
       contents.producer = { writer in
-        try await whileGood(principal, known) { try await produce(writer) }
+        try await whileGood(principal, known, rule) { try await produce(writer) }
       }
       response.accepted = .success(contents)
     }
@@ -77,9 +93,11 @@ package struct AccessInterceptor: ServerInterceptor {
   private func whileGood<Result: Sendable>(
     _ principal: Principal,
     _ context: ServerContext,
+    _ rule: AccessRule,
     _ part: @escaping @Sendable () async throws -> Result
   ) async throws -> Result {
-    try await withThrowingTaskGroup(of: Result.self) { group in
+    guard rule.isCut else { return try await part() }
+    return try await withThrowingTaskGroup(of: Result.self) { group in
       group.addTask { try await part() }
       group.addTask {
         let error = refuse(try await roster.lapse(of: principal.credential), context, principal)
@@ -164,6 +182,17 @@ package struct AccessInterceptor: ServerInterceptor {
       "why": "\(refusal.message)",
     ]
     if let principal { metadata["caller"] = "\(principal.id)" }
+    // That a credential has ended is no attempt of its holder.
+    if let principal, refusal.code == .denied {
+      refusals.note(
+        .init(
+          origin: principal.origin(of: context),
+          tenant: principal.tenant,
+          method: context.descriptor.method,
+          why: refusal.message
+        )
+      )
+    }
     logger.notice("call refused", metadata: metadata)
     return RPCError(
       code: refusal.code == .unauthenticated ? .unauthenticated : .permissionDenied,

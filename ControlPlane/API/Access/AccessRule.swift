@@ -9,6 +9,9 @@ struct AccessRule: Sendable {
   let requirement: Requirement
   /// The answer goes on: it ends when the caller's credential does.
   let isStream: Bool
+  /// A call under way is cut when the caller's credential ends. Not where that is what it does: the
+  /// caller still needs the answer.
+  var isCut = true
   private let check: @Sendable (any Sendable, Principal) throws(AccessRefusal) -> any Sendable
 
   /// - Parameters:
@@ -32,6 +35,13 @@ struct AccessRule: Sendable {
     }
   }
 
+  /// The same rule for a method that may end its own caller's credential.
+  var uncut: AccessRule {
+    var rule = self
+    rule.isCut = false
+    return rule
+  }
+
   /// Open to everyone, whatever is sent.
   static let open = AccessRule(.anyone, (any Sendable).self) { (_, _) throws(AccessRefusal) in }
 
@@ -51,7 +61,8 @@ struct AccessRule: Sendable {
 
 /// The rules of all methods of all services, by "service/method". A method without one is refused.
 package enum AccessRules {
-  static let all: [String: AccessRule] = admin.merging(nodes) { first, _ in first }
+  static let all: [String: AccessRule] = admin.merging(versions) { first, _ in first }
+    .merging(nodes) { first, _ in first }
     .merging(open) { first, _ in first }
 
   /// What load balancers and tools ask before they know anybody.

@@ -14,6 +14,7 @@ package struct ConfigFiles: Sendable {
 
   private static let maxFileBytes = 4 << 20
   private static let maxFiles = 10_000
+  private static let maxTotalBytes = 64 << 20
 
   /// Reads `path`: every .yaml, .yml and .json file below a folder, hidden ones left out.
   ///
@@ -41,6 +42,7 @@ package struct ConfigFiles: Sendable {
     }
     let found = walk.compactMap { ($0 as? URL)?.path(percentEncoded: false) }
       .filter { ["yaml", "yml", "json"].contains(URL(filePath: $0).pathExtension) }
+      .filter { !$0.hasSuffix("/") }
       .sorted()
     guard found.count <= maxFiles else {
       files.report(
@@ -52,24 +54,34 @@ package struct ConfigFiles: Sendable {
       )
       return files
     }
-    for file in found { files.read(file) }
+    var total = 0
+    for file in found {
+      total += Self.size(of: file) ?? 0
+      guard total <= maxTotalBytes else {
+        files.report(
+          "CFG_TOO_LARGE",
+          path,
+          0,
+          "the files have more than \(maxTotalBytes) bytes together",
+          "apply parts of it"
+        )
+        return files
+      }
+      files.read(file)
+    }
     return files
   }
 
   /// The line of a value, or of the nearest one around it.
   package func line(of pointer: String, inDocumentAt source: String) -> Int? {
-    guard let lines = lines[source] else { return nil }
-    var pointer = Substring(pointer)
-    while true {
-      if let line = lines[String(pointer)] { return line }
-      guard let slash = pointer.lastIndex(of: "/") else { return nil }
-      pointer = pointer[..<slash]
-    }
+    lines[source].flatMap { YAMLDocument.line(of: pointer, in: $0) }
   }
 
   /// The diagnostic with the line of what its pointer names, where the files know it.
   package func located(_ diagnostic: Diagnostic) -> Diagnostic {
-    guard let line = line(of: diagnostic.path, inDocumentAt: diagnostic.source),
+    // What is about the whole document stands at its start.
+    guard !diagnostic.path.isEmpty,
+      let line = line(of: diagnostic.path, inDocumentAt: diagnostic.source),
       let colon = diagnostic.source.lastIndex(of: ":")
     else { return diagnostic }
     var located = diagnostic
@@ -77,18 +89,32 @@ package struct ConfigFiles: Sendable {
     return located
   }
 
-  private mutating func read(_ path: String) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      return report("CFG_NO_FILE", path, 0, "the file can't be read", "check its permissions")
+  /// In bytes; nil for what is no regular file, such as a pipe, which could be read without end.
+  private static func size(of path: String) -> Int? {
+    do {
+      let values = try URL(filePath: path).resolvingSymlinksInPath()
+        .resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
+      return values.isRegularFile == true ? values.fileSize : nil
+    } catch {
+      return nil
     }
-    guard data.count <= Self.maxFileBytes else {
+  }
+
+  private mutating func read(_ path: String) {
+    guard let size = Self.size(of: path) else {
+      return report("CFG_NO_FILE", path, 0, "this is no file that can be read", "take it away")
+    }
+    guard size <= Self.maxFileBytes else {
       return report(
         "CFG_TOO_LARGE",
         path,
         0,
-        "\(data.count) bytes; at most \(Self.maxFileBytes) are read",
+        "\(size) bytes; at most \(Self.maxFileBytes) are read",
         "split the file"
       )
+    }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      return report("CFG_NO_FILE", path, 0, "the file can't be read", "check its permissions")
     }
     guard let text = String(data: data, encoding: .utf8) else {
       return report("CFG_BAD_YAML", path, 1, "the file is not UTF-8", "save it as UTF-8")

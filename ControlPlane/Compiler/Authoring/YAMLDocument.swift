@@ -18,6 +18,16 @@ struct YAMLDocument {
     let hint: String
   }
 
+  /// The line of a value, or of the nearest one around it.
+  static func line(of pointer: String, in lines: [String: Int]) -> Int? {
+    var pointer = Substring(pointer)
+    while true {
+      if let line = lines[String(pointer)] { return line }
+      guard let slash = pointer.lastIndex(of: "/") else { return nil }
+      pointer = pointer[..<slash]
+    }
+  }
+
   /// Problems of one file that are told.
   private static let maxProblems = 100
 
@@ -132,7 +142,10 @@ struct YAMLDocument {
               hint: "keep one of them"
             )
           }
-          members[name] = try json(element, at: Compiler.pointer(pointer, name), depth: depth + 1)
+          let member = Compiler.pointer(pointer, name)
+          members[name] = try json(element, at: member, depth: depth + 1)
+          // Where the key stands is where an author looks, also for a block that begins below it.
+          if let line = self.line(of: key) { lines[member] = line }
         }
         return .object(members)
       case .alias:

@@ -2,12 +2,12 @@ package import Domain
 
 /// What applying documents would do.
 package struct Plan: Sendable {
-  /// A row for every document, in order of tenant and kind.
+  /// A row for every document and every deletion, in order of tenant and kind.
   package var changes: [PlannedChange]
   package var diagnostics: [Diagnostic]
   /// What to store; nil when there are errors or nothing changes.
   package var publication: Publication?
-  /// Bindings whose digest changes.
+  /// Bindings whose digest changes, and those that are deleted.
   package var recompiled: [ObjectKey]
 }
 
@@ -17,11 +17,14 @@ package struct PlannedChange: Hashable, Sendable {
     case create
     case update
     case unchanged
+    case delete
+    /// Only the owner changes: no version is made.
+    case adopt
   }
 
   /// One value that differs.
   package struct Field: Hashable, Sendable {
-    /// JSON Pointer.
+    /// JSON Pointer. Into a list: the place afterwards, or before for what is gone.
     package var path: String
     package var before: JSONValue?
     package var after: JSONValue?
@@ -33,25 +36,8 @@ package struct PlannedChange: Hashable, Sendable {
   package var fromVersion: Int32
   package var toVersion: Int32
   package var fields: [Field]
-}
-
-/// The values in which two specs differ, deepest first found, by JSON Pointer.
-func difference(
-  from before: JSONValue,
-  to after: JSONValue,
-  at path: String = ""
-) -> [PlannedChange.Field] {
-  if before == after { return [] }
-  if let old = before.objectValue, let new = after.objectValue {
-    return Set(old.keys).union(new.keys).sorted().flatMap { key -> [PlannedChange.Field] in
-      let pointer = pointer(path, key)
-      guard let a = old[key] else { return [.init(path: pointer, before: nil, after: new[key])] }
-      guard let b = new[key] else { return [.init(path: pointer, before: a, after: nil)] }
-      return difference(from: a, to: b, at: pointer)
-    }
-  }
-  if let old = before.arrayValue, let new = after.arrayValue, old.count == new.count {
-    return old.indices.flatMap { difference(from: old[$0], to: new[$0], at: "\(path)/\($0)") }
-  }
-  return [.init(path: path, before: before, after: after)]
+  /// Label of the source that owned it.
+  package var fromSource: String
+  /// Label of the source that owns it afterwards.
+  package var toSource: String
 }

@@ -4,16 +4,33 @@ internal import Matching
 extension GuardrailReader {
   private static let personalData = PersonalData.Kind.allCases.map(\.rawValue)
 
+  /// The param that each kind takes.
+  private static let keys: [GuardrailRule.Kind: String] = [
+    .regex: "pattern", .keyword: "words", .pii: "detect", .maxLength: "max", .mustInclude: "text",
+    .urlAllowlist: "hosts",
+  ]
+
   /// Checks what a kind needs, and gives it back in the form in which nodes read it.
-  func check(_ params: SpecReader, of kind: GuardrailRule.Kind) -> [String: JSONValue] {
+  ///
+  /// - Parameter detector: What it made of words or a pattern on the way.
+  func check(
+    _ params: SpecReader,
+    of kind: GuardrailRule.Kind,
+    _ detector: inout (any Detector)?
+  ) -> [String: JSONValue] {
+    if let known = Self.keys[kind] { params.warnUnknown([known]) }
     switch kind {
     case .regex:
-      checkPattern(params)
+      let source = params.required("pattern", hint: #"like \b\d+\s?mg\b"#)
+      if !source.isEmpty {
+        detector = checkPattern(source, at: params.pointer("pattern"), params.problems)
+      }
       return params.members
     case .keyword:
       let words = params.strings("words", bare: true)
+      guard !params.problems.hasErrors(at: params.pointer("words")) else { return params.members }
       do {
-        _ = try Keywords(words)
+        detector = try Keywords(words)
       } catch {
         params.problems.add(
           "GRD_BAD_REGEX",
@@ -35,17 +52,35 @@ extension GuardrailReader {
       }
       return params.members
     case .mustInclude:
-      let text = params.required("text", hint: "the text that a reply must hold")
-      return params.members.merging(["text": .string(text)]) { _, new in new }
+      let texts = params.strings("text", maxCount: 20, bare: true)
+      if texts.allSatisfy(\.isEmpty), !params.problems.hasErrors(at: params.pointer("text")) {
+        params.problems.add(
+          "CFG_MISSING",
+          at: params.pointer("text"),
+          "text is missing",
+          hint: "the text that a reply must hold"
+        )
+      }
+      return params.members.merging(["text": Self.list(texts)]) { _, new in new }
     case .urlAllowlist:
-      let hosts = params.strings("hosts", bare: true)
+      if params.value("hosts") == nil {
+        params.problems.add(
+          "CFG_MISSING",
+          at: params.pointer("hosts"),
+          "hosts is missing",
+          hint: "list the hosts that links may go to; an empty list allows none"
+        )
+      }
+      // In one form, so that the lists of two tiers can be compared.
+      let hosts = params.strings("hosts", bare: true).map(ForeignLinks.normalised)
       return params.members.merging(["hosts": Self.list(hosts)]) { _, new in new }
     case .pii:
       let wanted = params.strings("detect", bare: true)
       for (index, name) in wanted.enumerated() where !Self.personalData.contains(name) {
         params.problems.add(
           "CFG_CHOICE",
-          at: "\(params.pointer("detect"))/\(index)",
+          at: params.value("detect")?.arrayValue == nil
+            ? params.pointer("detect") : "\(params.pointer("detect"))/\(index)",
           got: .string(name),
           "no such kind of personal data",
           hint: nearest(to: name, among: Self.personalData).map { "did you mean '\($0)'?" }
@@ -53,28 +88,11 @@ extension GuardrailReader {
         )
       }
       return params.members.merging(["detect": Self.list(wanted)]) { _, new in new }
+    // Refused where the kind is read.
     case .language, .topic, .classifier, .toolArgs, .rate:
       return params.members
     }
   }
 
   private static func list(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
-
-  private func checkPattern(_ params: SpecReader) {
-    let source = params.required("pattern", hint: #"like \b\d+\s?mg\b"#)
-    guard !source.isEmpty else { return }
-    do {
-      _ = try Pattern(source)
-    } catch {
-      params.problems.add(
-        error.isUnsafe ? "GRD_UNSAFE_REGEX" : "GRD_BAD_REGEX",
-        at: params.pointer("pattern"),
-        got: params.value("pattern"),
-        "the pattern can't be used: \(error.message)",
-        hint: error.isUnsafe
-          ? "backreferences and look-around are not linear-time; write it without"
-          : "see the syntax of RE2"
-      )
-    }
-  }
 }

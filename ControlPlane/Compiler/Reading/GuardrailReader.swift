@@ -1,6 +1,18 @@
 internal import Domain
 internal import Matching
 
+/// The guardrails of one tier, as read.
+struct TierRules {
+  /// Those without faults, with their place in the document's list.
+  var placed: [(index: Int, rule: GuardrailRule)] = []
+  /// Ids of rules with faults: what would follow from them is not known.
+  var unreadable: Set<String> = []
+  /// What was made of words and patterns when they were checked, by rule id: it takes a millisecond.
+  var detectors: [String: any Detector] = [:]
+
+  var rules: [GuardrailRule] { placed.map(\.rule) }
+}
+
 /// Reads the guardrails of a tier and checks each rule by itself.
 struct GuardrailReader {
   let channels: Set<String>
@@ -10,11 +22,21 @@ struct GuardrailReader {
     .regex, .keyword, .pii, .maxLength, .mustInclude, .urlAllowlist,
   ]
 
-  func rules(in spec: SpecReader) -> [GuardrailRule] {
+  func rules(in spec: SpecReader) -> TierRules {
+    var read = TierRules()
     var seen: Set<String> = []
-    return spec.objects("guardrails").compactMap { reader in
-      let rule = rule(reader)
-      if let id = reader.value("rule_id")?.stringValue, !seen.insert(id).inserted {
+    for (index, reader) in spec.mappings("guardrails") {
+      let id = reader.value("rule_id")?.stringValue
+      var detector: (any Detector)?
+      if let rule = rule(reader, &detector) {
+        if let detector, read.detectors[rule.ruleID] == nil {
+          read.detectors[rule.ruleID] = detector
+        }
+        read.placed.append((index, rule))
+      } else if let id {
+        read.unreadable.insert(id)
+      }
+      if let id, !seen.insert(id).inserted {
         reader.problems.add(
           "GRD_DUP_ID",
           at: reader.pointer("rule_id"),
@@ -22,11 +44,14 @@ struct GuardrailReader {
           hint: "give each rule its own id"
         )
       }
-      return rule
     }
+    return read
   }
 
-  private func rule(_ reader: SpecReader) -> GuardrailRule? {
+  private func rule(
+    _ reader: SpecReader,
+    _ detector: inout (any Detector)?
+  ) -> GuardrailRule? {
     let before = reader.problems.list.count
     if reader.value("override") != nil { return override(reader) }
     reader.warnUnknown([
@@ -34,18 +59,7 @@ struct GuardrailReader {
       "overridable_by", "enabled",
     ])
     let id = ruleID(reader, "rule_id")
-    let kindText = reader.required("kind", hint: "regex, keyword, pii, max_length, …")
-    let kind = GuardrailRule.Kind(rawValue: kindText)
-    if !kindText.isEmpty, kind.map({ !Self.supported.contains($0) }) ?? true {
-      let known = Self.supported.map(\.rawValue)
-      reader.problems.add(
-        "GRD_UNKNOWN_KIND",
-        at: reader.pointer("kind"),
-        "'\(kindText.prefix(40))' is no kind that nodes run",
-        hint: nearest(to: kindText, among: known).map { "did you mean '\($0)'?" }
-          ?? "use one of \(known.joined(separator: ", "))"
-      )
-    }
+    let kind = kind(reader)
     let severity = reader.choice(
       "severity",
       of: GuardrailRule.Severity.self,
@@ -63,35 +77,19 @@ struct GuardrailReader {
     let stages = stages(reader)
     let rewrite = rewrite(reader, severity: severity)
     let params = reader.object("params")
-    let checked = kind.map { check(params, of: $0) } ?? params.members
-    let when = reader.object("when")
-    let onError = reader.string("on_error") ?? (severity == .log ? "open" : "closed")
-    if onError != "open", onError != "closed" {
-      reader.problems.add(
-        "CFG_CHOICE",
-        at: reader.pointer("on_error"),
-        "not open or closed",
-        hint: "use closed or open"
-      )
-    }
-    let message = reader.localized("message")
-    let condition = GuardrailRule.Condition(
-      channels: when.strings("channels", bare: true),
-      languages: when.strings("languages", bare: true)
+    let checked = kind.map { check(params, of: $0, &detector) } ?? params.members
+    // A rule that stops or changes a text fails closed, one that only takes notes fails open.
+    let onError = reader.word(
+      "on_error",
+      of: severity == .log ? ["open", "closed"] : ["closed", "open"]
     )
-    for channel in condition.channels where !channels.contains(channel) {
-      when.problems.add(
-        "BND_CHANNEL_UNKNOWN",
-        at: when.pointer("channels"),
-        "'\(channel.prefix(40))' is no channel",
-        hint: "use \(channels.sorted().joined(separator: " or "))"
-      )
-    }
+    let message = reader.localized("message")
+    let condition = condition(reader.object("when"))
     let overridable = reader.strings("overridable_by", bare: true)
-    for tier in overridable where !["human", "team", "agent"].contains(tier) {
+    for (index, tier) in overridable.enumerated() where !["human", "team", "agent"].contains(tier) {
       reader.problems.add(
         "CFG_CHOICE",
-        at: reader.pointer("overridable_by"),
+        at: place(of: index, "overridable_by", in: reader),
         "'\(tier.prefix(40))' is no tier",
         hint: "use human, team or agent"
       )
@@ -115,19 +113,62 @@ struct GuardrailReader {
     )
   }
 
+  private func kind(_ reader: SpecReader) -> GuardrailRule.Kind? {
+    let text = reader.required("kind", hint: "regex, keyword, pii, max_length, …")
+    guard !text.isEmpty else { return nil }
+    let kind = GuardrailRule.Kind(rawValue: text)
+    if let kind, Self.supported.contains(kind) { return kind }
+    let known = Self.supported.map(\.rawValue)
+    reader.problems.add(
+      "GRD_UNKNOWN_KIND",
+      at: reader.pointer("kind"),
+      kind == nil
+        ? "'\(text.prefix(40))' is no kind of rule"
+        : "nodes can't run rules of the kind '\(text)' yet, and a rule without effect protects nobody",
+      hint: nearest(to: text, among: known).map { "did you mean '\($0)'?" }
+        ?? "use one of \(known.joined(separator: ", "))"
+    )
+    return kind
+  }
+
+  private func condition(_ when: SpecReader) -> GuardrailRule.Condition {
+    when.warnUnknown(["channels", "languages"])
+    let condition = GuardrailRule.Condition(
+      channels: when.strings("channels", bare: true),
+      languages: when.strings("languages", bare: true)
+    )
+    for (index, channel) in condition.channels.enumerated() where !channels.contains(channel) {
+      when.problems.add(
+        "BND_CHANNEL_UNKNOWN",
+        at: place(of: index, "channels", in: when),
+        "'\(channel.prefix(40))' is no channel",
+        hint: "use \(channels.sorted().joined(separator: " or "))"
+      )
+    }
+    for (index, language) in condition.languages.enumerated() where !isLanguage(language) {
+      when.problems.add(
+        "HUM_BAD_LANG",
+        at: place(of: index, "languages", in: when),
+        "not a language code",
+        hint: "use codes like en, hi, kn, en-IN"
+      )
+    }
+    return condition
+  }
+
+  /// Where an entry stands: a bare text is the whole value.
+  private func place(of index: Int, _ key: String, in reader: SpecReader) -> String {
+    reader.value(key)?.arrayValue == nil ? reader.pointer(key) : "\(reader.pointer(key))/\(index)"
+  }
+
   private func override(_ reader: SpecReader) -> GuardrailRule? {
     reader.warnUnknown(["override", "action", "reason", "severity"])
     let before = reader.problems.list.count
     let target = ruleID(reader, "override")
-    let action = reader.required("action", hint: "downgrade or disable")
-    if !action.isEmpty, action != "downgrade", action != "disable" {
-      reader.problems.add(
-        "CFG_CHOICE",
-        at: reader.pointer("action"),
-        "not downgrade or disable",
-        hint: "use one of them"
-      )
+    if reader.value("action") == nil {
+      _ = reader.required("action", hint: "downgrade or disable")
     }
+    let action = reader.word("action", of: ["downgrade", "disable"])
     let reason = reader.required("reason", hint: "say why, for the audit")
     let severity = reader.choice(
       "severity",
@@ -156,14 +197,15 @@ struct GuardrailReader {
   private func ruleID(_ reader: SpecReader, _ key: String) -> String {
     let id = reader.required(key, hint: "like medicly.no-dosage")
     let isFine =
-      id.utf8.count <= 120 && id.first != "." && !id.hasPrefix("platform.")
+      id.utf8.count <= 120 && id.first != "."
+      && (!id.hasPrefix("platform.") || key == "override")
       && id.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || "._-".contains($0)) }
     if !id.isEmpty, !isFine {
       reader.problems.add(
         "GRD_BAD_ID",
         at: reader.pointer(key),
-        "'\(id.prefix(40))' is no rule id",
-        hint: "use a-z, 0-9, '.', '_' and '-'; 'platform.' is reserved"
+        id.hasPrefix("platform.") ? "'platform.' is reserved" : "'\(id.prefix(40))' is no rule id",
+        hint: "use a-z, 0-9, '.', '_' and '-', and begin with your own name, like medicly."
       )
     }
     return id
@@ -178,7 +220,7 @@ struct GuardrailReader {
       } else {
         reader.problems.add(
           "GRD_BAD_STAGE",
-          at: "\(reader.pointer("stages"))/\(index)",
+          at: place(of: index, "stages", in: reader),
           "'\(text.prefix(40))' is no stage",
           hint: "use input, tool_args, tool_result, output or memory_write"
         )
@@ -203,6 +245,7 @@ struct GuardrailReader {
       return nil
     }
     let rewrite = reader.object("rewrite")
+    rewrite.warnUnknown(["mode", "with"])
     let mode = rewrite.choice(
       "mode",
       of: GuardrailRule.Rewrite.Mode.self,
@@ -222,7 +265,7 @@ struct GuardrailReader {
       reader.problems.add(
         "GRD_REWRITE_MISSING",
         at: rewrite.pointer("mode"),
-        "nodes can't regenerate yet",
+        "nodes can't let the model try again yet",
         hint: "use replace or mask, or severity block with a message"
       )
     }

@@ -1,72 +1,16 @@
 internal import Codecs
 internal import Domain
 
-/// Walks a spec and writes down all that is wrong with it, by JSON Pointer.
-///
-/// A reader of a part shares the list of problems with the reader of the whole.
-final class Problems {
-  let tier: Diagnostic.Tier
-  let slug: String
-  let source: String
-  private(set) var list: [Diagnostic] = []
-
-  init(of document: AuthoredDocument) {
-    tier = Diagnostic.Tier(document.key.kind)
-    slug = "\(document.key.tenant)/\(document.key.slug)"
-    source = document.source
-  }
-
-  func add(
-    _ code: String,
-    at path: String,
-    got: JSONValue? = nil,
-    level: Diagnostic.Level = .error,
-    _ message: String,
-    hint: String
-  ) {
-    list.append(
-      Diagnostic(
-        code: code,
-        level: level,
-        tier: tier,
-        slug: slug,
-        path: path,
-        got: got.map { String($0.canonicalText.prefix(60)) } ?? "",
-        message: message,
-        hint: hint,
-        source: source
-      )
-    )
-  }
-
-  static func isAbout(_ document: AuthoredDocument, _ diagnostic: Diagnostic) -> Bool {
-    diagnostic.tier == Diagnostic.Tier(document.key.kind)
-      && diagnostic.slug == "\(document.key.tenant)/\(document.key.slug)"
-  }
-
-  var hasErrors: Bool { list.contains { $0.level == .error } }
-}
-
-extension Diagnostic.Tier {
-  init(_ kind: ObjectKind) {
-    self =
-      switch kind {
-      case .tenant: .tenant
-      case .human: .human
-      case .team: .team
-      case .agent: .agent
-      case .binding: .binding
-      }
-  }
-}
-
-/// One mapping of a spec.
+/// One mapping of a spec. A reader of a part shares the list of problems with the reader of the whole.
 struct SpecReader {
   let members: [String: JSONValue]
   let path: String
   let problems: Problems
+  /// False for what is no mapping; that has been told.
+  let isMapping: Bool
 
   init(_ spec: JSONValue, path: String = "", problems: Problems) {
+    isMapping = spec.objectValue != nil
     if case .object(let members) = spec {
       self.members = members
     } else {
@@ -115,7 +59,9 @@ struct SpecReader {
 
   /// The value, if there is one that is not null.
   func value(_ key: String) -> JSONValue? {
-    members[key].flatMap { $0.isNull ? nil : $0 }
+    // No ternary: of a JSONValue, `nil` would be null itself.
+    guard let value = members[key], !value.isNull else { return nil }
+    return value
   }
 
   func string(_ key: String, maxLength: Int = 8_000) -> String? {
@@ -180,6 +126,32 @@ struct SpecReader {
     return int
   }
 
+  /// A number with or without a fraction.
+  func number(
+    _ key: String,
+    in range: ClosedRange<Double>,
+    default fallback: Double,
+    code: String = "CFG_RANGE"
+  ) -> Double {
+    guard let value = value(key) else { return fallback }
+    guard let number = value.doubleValue else {
+      wrong(key, "a number")
+      return fallback
+    }
+    guard range.contains(number) else {
+      problems.add(
+        code,
+        at: pointer(key),
+        "\(value.canonicalText) is out of range",
+        hint: "use \(Self.text(range.lowerBound)) through \(Self.text(range.upperBound))"
+      )
+      return fallback
+    }
+    return number
+  }
+
+  private static func text(_ number: Double) -> String { JSONValue.double(number).canonicalText }
+
   func choice<T: RawRepresentable & CaseIterable>(
     _ key: String,
     of type: T.Type,
@@ -200,6 +172,21 @@ struct SpecReader {
         ?? "use one of them"
     )
     return fallback
+  }
+
+  /// A text out of a short list; the first stands for one that is missing or wrong.
+  func word(_ key: String, of known: [String], code: String = "CFG_CHOICE") -> String {
+    guard let value = value(key) else { return known[0] }
+    if let text = value.stringValue, known.contains(text) { return text }
+    problems.add(
+      code,
+      at: pointer(key),
+      "not \(known.joined(separator: " or "))",
+      hint: value.stringValue.flatMap { nearest(to: $0, among: known) }.map {
+        "did you mean '\($0)'?"
+      } ?? "use \(known.joined(separator: " or "))"
+    )
+    return known[0]
   }
 
   /// - Parameter bare: a single text may stand for a list of one.
@@ -261,7 +248,13 @@ struct SpecReader {
     SpecReader(value(key) ?? .null, path: pointer(key), problems: problems)
   }
 
-  func objects(_ key: String, maxCount: Int = 200) -> [SpecReader] {
+  /// The mappings of a list, with their places in it; other entries are told and left out.
+  func mappings(_ key: String, maxCount: Int = 200) -> [(index: Int, reader: SpecReader)] {
+    objects(key, maxCount: maxCount).enumerated().filter { $0.element.isMapping }
+      .map { ($0.offset, $0.element) }
+  }
+
+  private func objects(_ key: String, maxCount: Int) -> [SpecReader] {
     guard let value = value(key) else { return [] }
     guard let elements = value.arrayValue, elements.count <= maxCount else {
       wrong(key, "a list of at most \(maxCount) entries")

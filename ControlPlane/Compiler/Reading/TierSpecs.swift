@@ -32,7 +32,7 @@ struct TenantSpec {
     stalePolicy = spec.choice("stale_policy", of: StalePolicy.self, default: .serve)
     pausedPolicy = spec.choice("paused_policy", of: PausedPolicy.self, default: .hold)
     pausedMessage = spec.localized("paused_message")
-    accounts = spec.objects("channel_accounts").compactMap { account in
+    accounts = spec.mappings("channel_accounts").compactMap { _, account in
       account.warnUnknown([
         "channel", "slug", "phone_number_id", "display_number", "app_secret_ref",
         "verify_token_ref", "access_token_ref",
@@ -71,7 +71,9 @@ struct TenantSpec {
 
 /// A reference to a secret: a name, never the value.
 func secretRef(_ spec: SpecReader, _ key: String, default fallback: String) -> String {
-  guard let text = spec.string(key) else { return fallback }
+  guard let value = spec.value(key) else { return fallback }
+  // A list or mapping in its place may hold the secret as well.
+  let text = value.stringValue ?? value.intValue.map(String.init) ?? ""
   let isName =
     (1 ... 100).contains(text.utf8.count) && !text.contains("..") && text.first != "/"
     && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_-./".contains($0)) }
@@ -96,7 +98,7 @@ struct HumanSpec {
   var culturalRegister: String?
   var greeting: LocalizedText
   var apology: LocalizedText
-  var guardrails: [GuardrailRule]
+  var guardrails: TierRules
 
   init(_ document: AuthoredDocument, problems: Problems) {
     let spec = SpecReader(document.spec, problems: problems)
@@ -136,10 +138,16 @@ struct TeamSpec {
   var displayName: String
   var department: String?
   var members: [String]
+  /// As written, for the section.
   var sops: [JSONValue]
-  var escalation: SpecReader
+  var procedures: [Procedure]
+  var escalation: Escalation
+  /// As written, for the section.
+  var escalationSpec: JSONValue
   var allowedHandoffs: [String]
-  var guardrails: [GuardrailRule]
+  var guardrails: TierRules
+  /// What is said as it stands, guardrails aside.
+  var said: [SaidText]
 
   init(_ document: AuthoredDocument, problems: Problems) {
     let spec = SpecReader(document.spec, problems: problems)
@@ -150,28 +158,6 @@ struct TeamSpec {
     displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
     department = spec.string("department", maxLength: 200)
     members = spec.strings("members")
-    sops = spec.value("sops")?.arrayValue ?? []
-    if let value = spec.value("sops"), value.arrayValue == nil {
-      problems.add(
-        "CFG_TYPE",
-        at: spec.pointer("sops"),
-        got: value,
-        "a list is due",
-        hint: "start with '-'"
-      )
-    }
-    for (index, sop) in sops.enumerated() where sop.stringValue == nil {
-      let block = SpecReader(sop, path: "\(spec.pointer("sops"))/\(index)", problems: problems)
-      if block.value("text") == nil, block.value("steps") == nil, sop.objectValue != nil {
-        problems.add(
-          "SOP_NO_EXIT",
-          at: block.path,
-          "the SOP has neither text nor steps",
-          hint: "write a plain text, {title, text} or {id, title, steps}"
-        )
-      }
-    }
-    escalation = spec.object("escalation")
     allowedHandoffs = spec.strings("allowed_handoffs")
     if allowedHandoffs.contains(document.key.slug) {
       problems.add(
@@ -181,100 +167,14 @@ struct TeamSpec {
         hint: "name other teams"
       )
     }
+    let escalated = spec.object("escalation")
+    escalationSpec = .object(escalated.members)
+    escalation = Escalation(escalated, team: document.key.slug, handoffs: allowedHandoffs)
+    let read = ProcedureReader(escalations: escalation.names).procedures(in: spec)
+    sops = spec.value("sops")?.arrayValue ?? []
+    procedures = read.procedures
+    said = read.said + escalation.said
     guardrails = GuardrailReader(channels: knownChannels).rules(in: spec)
-  }
-}
-
-/// An agent's spec, read.
-struct AgentSpec {
-  var displayName: String
-  var routes: ModelRoutes
-  var tools: [ToolSpec]
-  var memoryPolicy: JSONValue
-  var retrieval: JSONValue
-  var guardrails: [GuardrailRule]
-  var maxToolIterations: Int
-
-  init(_ document: AuthoredDocument, toolAllow: Set<String>?, problems: Problems) {
-    let spec = SpecReader(document.spec, problems: problems)
-    spec.warnUnknown([
-      "display_name", "model_routing", "tools", "memory_policy", "retrieval", "guardrails",
-      "max_tool_iterations",
-    ])
-    displayName = spec.string("display_name", maxLength: 200) ?? document.key.slug
-    routes = Self.routes(spec.object("model_routing"))
-    tools = ToolReader(allowed: toolAllow).tools(in: spec)
-    let memory = spec.object("memory_policy")
-    _ = memory.int("episodic_topk", in: 0 ... 100, default: 5, code: "MEM_RANGE")
-    _ = memory.int("ttl_days", in: 1 ... 36_500, default: 365, code: "MEM_RANGE")
-    memoryPolicy = .object(memory.members)
-    let retrieval = spec.object("retrieval")
-    _ = retrieval.int("ef_search", in: 1 ... 1_000, default: 64, code: "RET_EF_RANGE")
-    if let metric = retrieval.string("metric"), metric != "cosine" {
-      problems.add(
-        "RET_INDEX_MISMATCH",
-        at: retrieval.pointer("metric"),
-        got: .string(metric),
-        "the index is built for cosine",
-        hint: "use cosine"
-      )
-    }
-    self.retrieval = .object(retrieval.members)
-    guardrails = GuardrailReader(channels: knownChannels).rules(in: spec)
-    maxToolIterations = Int(
-      spec.int("max_tool_iterations", in: 0 ... 20, default: 4, code: "AGT_ITER_RANGE")
-    )
-  }
-
-  private static func routes(_ routing: SpecReader) -> ModelRoutes {
-    let name = routing.string("default") ?? ""
-    if name.isEmpty {
-      routing.problems.add(
-        "AGT_NO_DEFAULT_MODEL",
-        at: routing.pointer("default"),
-        "no model is named",
-        hint: "write model_routing: {default: …}; known are \(known)"
-      )
-    }
-    let cheap = routing.string("cheap")
-    let fallback = routing.strings("fallback", maxCount: 8)
-    let named =
-      [("default", name)] + (cheap.map { [("cheap", $0)] } ?? [])
-      + fallback.enumerated().map { ("fallback/\($0)", $1) }
-    for (key, model) in named where !model.isEmpty {
-      guard let aliases = PlatformTables.models.aliases[model] else {
-        routing.problems.add(
-          "AGT_UNKNOWN_MODEL",
-          at: "\(routing.path)/\(key)",
-          got: .string(model),
-          "the model is unknown",
-          hint: nearest(to: model, among: Array(PlatformTables.models.aliases.keys))
-            .map { "did you mean '\($0)'?" } ?? "known are \(known)"
-        )
-        continue
-      }
-      if aliases.contains(where: \.retired) {
-        routing.problems.add(
-          "AGT_MODEL_RETIRED",
-          at: "\(routing.path)/\(key)",
-          got: .string(model),
-          level: .warning,
-          "the provider has retired it; \(aliases.map(\.wireID).joined(separator: ", ")) answers instead",
-          hint: "name a current model"
-        )
-      }
-    }
-    return ModelRoutes(
-      default: name,
-      cheap: cheap,
-      fallback: fallback,
-      maxTokens: Int(routing.int("max_tokens", in: 1 ... 64_000, default: 1_024))
-    )
-  }
-
-  private static var known: String {
-    PlatformTables.models.aliases.filter { !$0.value.contains(where: \.retired) }.keys.sorted()
-      .joined(separator: ", ")
   }
 }
 

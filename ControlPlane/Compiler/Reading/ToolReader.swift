@@ -8,9 +8,10 @@ struct ToolReader {
   /// "host:port" that may be reached without https and on private addresses; nil: any.
   let allowed: Set<String>?
 
-  func tools(in spec: SpecReader) -> [ToolSpec] {
+  /// The tools without faults, and the names of all.
+  func tools(in spec: SpecReader) -> ([ToolSpec], names: Set<String>) {
     var seen: Set<String> = []
-    return spec.objects("tools", maxCount: 64).compactMap { reader in
+    let tools = spec.mappings("tools", maxCount: 64).compactMap { _, reader in
       let tool = tool(reader)
       if let name = reader.value("name")?.stringValue, !seen.insert(name).inserted {
         reader.problems.add(
@@ -22,6 +23,7 @@ struct ToolReader {
       }
       return tool
     }
+    return (tools, seen)
   }
 
   private func tool(_ reader: SpecReader) -> ToolSpec? {
@@ -63,20 +65,22 @@ struct ToolReader {
       )
     }
     let (url, method) = endpoint(reader)
-    let approval = reader.string("approval") ?? "never"
-    if approval != "never", approval != "always" {
+    let approval = reader.word("approval", of: ["never", "always"])
+    let isIdempotent = reader.bool("idempotent", default: false)
+    if reader.value("approval") == "never", !isIdempotent {
       reader.problems.add(
-        "CFG_CHOICE",
+        "TOOL_APPROVAL_REQUIRED",
         at: reader.pointer("approval"),
-        "not never or always",
-        hint: "use one of them"
+        level: .warning,
+        "after a turn has read a document or a tool's result, a call that can't be repeated needs approval",
+        hint: "leave approval out, or write idempotent: true if calling it twice does no harm"
       )
     }
     let redact = reader.strings("redact")
-    for path in redact where !path.hasPrefix("$.") {
+    for (index, path) in redact.enumerated() where !isRedaction(path) {
       reader.problems.add(
         "CFG_CHOICE",
-        at: reader.pointer("redact"),
+        at: "\(reader.pointer("redact"))/\(index)",
         got: .string(path),
         "not a path like $.a.b",
         hint: "start with $."
@@ -94,31 +98,43 @@ struct ToolReader {
       method: method,
       auth: auth,
       timeoutMS: Int(timeout),
-      idempotent: reader.bool("idempotent", default: false),
+      idempotent: isIdempotent,
       approval: approval,
       maxResultBytes: Int(limit),
       redact: redact
     )
   }
 
+  /// `$.a.b`: the only form that nodes mask by.
+  private func isRedaction(_ path: String) -> Bool {
+    guard path.hasPrefix("$.") else { return false }
+    return path.dropFirst(2).split(separator: ".", omittingEmptySubsequences: false).allSatisfy {
+      !$0.isEmpty && $0.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+    }
+  }
+
   private func endpoint(_ reader: SpecReader) -> (url: String, method: String) {
     var (text, method, path) = ("", "POST", reader.pointer("endpoint"))
+    guard reader.value("endpoint") != nil else {
+      reader.problems.add(
+        "CFG_MISSING",
+        at: path,
+        "endpoint is missing",
+        hint: "the URL that is called, like https://crm.example.in/orders"
+      )
+      return ("", method)
+    }
     if let bare = reader.value("endpoint")?.stringValue {
       text = bare
     } else {
       let endpoint = reader.object("endpoint")
-      text = endpoint.required("url", hint: "https://…")
-      method = endpoint.string("method") ?? "POST"
-      path = endpoint.pointer("url")
-      if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(method) {
-        reader.problems.add(
-          "CFG_CHOICE",
-          at: endpoint.pointer("method"),
-          got: .string(method),
-          "no such method",
-          hint: "use GET, POST, PUT, PATCH or DELETE"
-        )
+      endpoint.warnUnknown(["url", "method"])
+      if endpoint.members.isEmpty, reader.value("endpoint")?.objectValue == nil {
+        return ("", method)
       }
+      text = endpoint.required("url", hint: "https://…")
+      method = endpoint.word("method", of: ["POST", "GET", "PUT", "PATCH", "DELETE"])
+      path = endpoint.pointer("url")
     }
     guard !text.isEmpty else { return ("", method) }
     guard let url = URLComponents(string: text), let host = url.host, !host.isEmpty,
@@ -164,36 +180,62 @@ struct ToolReader {
   }
 
   /// What is plainly private by its text; a node checks what names resolve to.
+  ///
+  /// Addresses in any form count: all of IPv6, and IPv4 also as one number, in hex and in octal, as
+  /// resolvers read them (inet_aton(3)).
   private static func isPrivate(_ host: String) -> Bool {
-    if host == "localhost" || host.hasSuffix(".localhost") || host.hasSuffix(".internal")
-      || host.hasSuffix(".local")
-    {
+    let host = host.hasSuffix(".") ? String(host.dropLast()) : host
+    if ["localhost", "internal", "local", "lan", "home", "intranet"].contains(where: {
+      host == $0 || host.hasSuffix(".\($0)")
+    }) {
       return true
     }
     if host.contains(":") || host.hasPrefix("[") { return true }
-    let octets = host.split(separator: ".").compactMap { UInt8($0) }
-    guard octets.count == 4 else { return false }
-    return octets[0] == 10 || octets[0] == 127 || octets[0] == 0
+    guard let octets = octets(of: host) else { return false }
+    return octets[0] == 10 || octets[0] == 127 || octets[0] == 0 || octets[0] >= 224
       || (octets[0] == 172 && (16 ... 31).contains(octets[1]))
       || (octets[0] == 192 && octets[1] == 168)
       || (octets[0] == 169 && octets[1] == 254)
       || (octets[0] == 100 && (64 ... 127).contains(octets[1]))
   }
 
+  private static func octets(of host: String) -> [UInt8]? {
+    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+    guard (1 ... 4).contains(parts.count) else { return nil }
+    var numbers: [UInt32] = []
+    for part in parts {
+      let isHex = part.hasPrefix("0x")
+      let isOctal = !isHex && part.count > 1 && part.hasPrefix("0")
+      let digits = isHex ? part.dropFirst(2) : part
+      guard let number = UInt32(digits, radix: isHex ? 16 : isOctal ? 8 : 10) else { return nil }
+      numbers.append(number)
+    }
+    // The last part fills all bytes that the others leave.
+    let last = numbers.removeLast()
+    guard numbers.allSatisfy({ $0 < 256 }),
+      numbers.count == 0 || last >> (32 - 8 * numbers.count) == 0
+    else { return nil }
+    let address = numbers.enumerated().reduce(last) {
+      $0 | $1.element << UInt32(24 - 8 * $1.offset)
+    }
+    return [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: address >> $0) }
+  }
+
   private func auth(_ reader: SpecReader) -> ToolSpec.Auth? {
-    guard reader.value("auth") != nil else { return nil }
+    guard let written = reader.value("auth") else { return nil }
+    guard written.objectValue != nil else {
+      // A token, probably: it isn't shown.
+      reader.problems.add(
+        "TOOL_INLINE_SECRET",
+        at: reader.pointer("auth"),
+        "auth is a mapping that names a secret",
+        hint: "write {type: bearer, secret_ref: NAME}; the value lives on the nodes"
+      )
+      return nil
+    }
     let auth = reader.object("auth")
     auth.warnUnknown(["type", "header", "secret_ref"])
-    let type = auth.string("type") ?? "bearer"
-    if !["bearer", "header", "basic"].contains(type) {
-      auth.problems.add(
-        "CFG_CHOICE",
-        at: auth.pointer("type"),
-        got: .string(type),
-        "no such type",
-        hint: "use bearer, header or basic"
-      )
-    }
+    let type = auth.word("type", of: ["bearer", "header", "basic"])
     if auth.value("secret_ref") == nil {
       auth.problems.add(
         "TOOL_INLINE_SECRET",

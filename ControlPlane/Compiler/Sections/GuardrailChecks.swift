@@ -3,111 +3,105 @@ internal import Matching
 
 /// What only shows once the rules of all tiers stand together.
 struct GuardrailChecks {
-  /// A tier's document and its rules, in the document's order.
-  typealias TierRules = (document: AuthoredDocument, rules: [GuardrailRule])
+  let human: GuardedTier
+  let team: GuardedTier
+  let agent: GuardedTier
 
-  let human: TierRules
-  let team: TierRules
-  let agent: TierRules
+  private var tiers: [GuardedTier] { [agent, team, human] }
 
-  /// - Parameters:
-  ///   - greeting: What the persona says first.
-  ///   - apology: What it says when a turn fails, as its author wrote it.
-  func diagnostics(greeting: LocalizedText, apology: LocalizedText) -> [Diagnostic] {
+  private static let platform = PlatformTables.guardrails.compactMap { Forbidding($0) }
+  private static let platformIDs = Set(PlatformTables.guardrails.map(\.ruleID))
+
+  func diagnostics() -> [Diagnostic] {
+    guard !holdAsWritten else {
+      return contradictions(Self.platform + tiers.flatMap(\.forbidding), under: nil)
+    }
     let (merged, clashes) = GuardrailMerge.merge(
-      platform: PlatformTables.section.guardrails,
+      platform: PlatformTables.guardrails,
       human: human.rules,
       team: team.rules,
       agent: agent.rules
     )
-    var found = clashes.map(diagnostic)
-    let texts =
-      fixedTexts(of: agent) + fixedTexts(of: team) + fixedTexts(of: human)
-      + Self.texts(greeting, at: "/greeting", human.document)
-      + Self.texts(apology, at: "/apology", human.document)
-    for rule in merged.map(\.rule) where rule.severity == .block && rule.stages.contains(.output) {
-      guard let detector = Self.detector(of: rule) else { continue }
-      let languages = rule.when.languages
-      for text in texts where !detector.hits(in: Array(text.text.utf8)).isEmpty {
-        // A rule for Hindi says nothing about an English text.
-        if let language = text.language, !languages.isEmpty, !languages.contains(language) {
-          continue
+    let rules = merged.map(\.rule)
+    let known = unreadable
+    let effective = Dictionary(rules.map { ($0.ruleID, $0) }, uniquingKeysWith: { a, _ in a })
+    return clashes.filter { $0.problem != .overridesNothing || !known.contains($0.ruleID) }
+      .map(diagnostic)
+      + unusable(rules)
+      + contradictions(rules.compactMap { Forbidding($0) }, under: effective)
+  }
+
+  /// No id is in two tiers and nothing is overridden: then merging changes nothing.
+  private var holdAsWritten: Bool {
+    !tiers.contains(where: \.overrides) && human.ids.isDisjoint(with: team.ids)
+      && human.ids.isDisjoint(with: agent.ids) && team.ids.isDisjoint(with: agent.ids)
+  }
+
+  private var unreadable: Set<String> {
+    human.unreadable.union(team.unreadable).union(agent.unreadable)
+  }
+
+  /// Whether any tier has a rule of this name, sound or not.
+  func knows(_ ruleID: String) -> Bool {
+    Self.platformIDs.contains(ruleID) || tiers.contains { $0.ids.contains(ruleID) }
+      || unreadable.contains(ruleID)
+  }
+
+  private func contradictions(
+    _ forbidding: [Forbidding],
+    under effective: [String: GuardrailRule]?
+  ) -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    for tier in tiers {
+      for text in tier.texts {
+        for rule in forbidding where rule.forbids(text) && text.isSaid(under: effective) {
+          found.append(contradiction(of: text, in: tier, and: rule.rule))
         }
-        found.append(
-          Self.diagnostic(
-            "GRD_CONTRADICTION",
-            text.document,
-            at: text.path,
-            "the text must be said here, and the rule '\(rule.ruleID)' blocks it",
-            hint: "change the text or the rule"
-          )
-        )
       }
     }
     return found
   }
 
-  // MARK: - Texts that are said as they stand
-
-  private struct FixedText {
-    let document: AuthoredDocument
-    let path: String
-    let text: String
-    /// Empty or nil: for any.
-    let language: String?
+  private func contradiction(
+    of text: FixedText,
+    in tier: GuardedTier,
+    and rule: GuardrailRule
+  ) -> Diagnostic {
+    let does = rule.severity == .block ? "blocks" : "changes"
+    return Self.diagnostic(
+      "GRD_CONTRADICTION",
+      tier.document,
+      at: text.path,
+      got: text.text,
+      "the text must be said here, and the rule '\(rule.ruleID)' \(does) it",
+      hint: "change the text or the rule"
+    )
   }
 
-  private static func texts(
-    _ text: LocalizedText,
-    at path: String,
-    _ document: AuthoredDocument
-  ) -> [FixedText] {
-    text.sorted { $0.key < $1.key }.map { language, text in
-      FixedText(
-        document: document,
-        path: language.isEmpty ? path : "\(path)/\(language)",
-        text: text,
-        language: language.isEmpty ? nil : language
-      )
-    }
-  }
-
-  private func fixedTexts(of tier: TierRules) -> [FixedText] {
-    tier.rules.enumerated().flatMap { index, rule -> [FixedText] in
-      guard rule.enabled, rule.overrides == nil else { return [] }
-      let path = "/guardrails/\(index)"
-      var texts = Self.texts(rule.message, at: "\(path)/message", tier.document)
-      func add(_ text: String?, _ key: String) {
-        guard let text else { return }
-        texts.append(
-          FixedText(document: tier.document, path: "\(path)/\(key)", text: text, language: nil)
+  /// Rules that are sound one by one, but can't run as one.
+  private func unusable(_ rules: [GuardrailRule]) -> [Diagnostic] {
+    rules.compactMap { rule -> Diagnostic? in
+      guard let owner = [human, team, agent].first(where: { $0.ids.contains(rule.ruleID) }) else {
+        return nil
+      }
+      do throws(PatternError) {
+        switch rule.kind {
+        case .regex:
+          _ = try Pattern(rule.params["pattern"]?.stringValue ?? "")
+        case .keyword:
+          _ = try Keywords((rule.params["words"]?.arrayValue ?? []).compactMap(\.stringValue))
+        default: return nil
+        }
+        return nil
+      } catch {
+        return Self.diagnostic(
+          "GRD_BAD_REGEX",
+          owner.document,
+          at: "\(owner.path(of: rule.ruleID, isOverride: false))/params",
+          "together with the other tiers' rule of this id it can't be used: \(error.message)",
+          hint: "shorten it, or give one of them another id"
         )
       }
-      if rule.stages.contains(.output) { add(rule.rewrite?.with, "rewrite/with") }
-      if rule.kind == .mustInclude { add(rule.params["text"]?.stringValue, "params/text") }
-      return texts
-    }
-  }
-
-  /// What a rule looks for; nil for what is no matter of single texts.
-  private static func detector(of rule: GuardrailRule) -> (any Detector)? {
-    func strings(_ key: String) -> [String] {
-      let value = rule.params[key]
-      return value?.arrayValue?.compactMap(\.stringValue) ?? value?.stringValue.map { [$0] } ?? []
-    }
-    do {
-      switch rule.kind {
-      case .regex: return try strings("pattern").first.map { try PatternDetector($0) }
-      case .keyword: return try Keywords(strings("words"))
-      case .pii:
-        let kinds = strings("detect").compactMap(PersonalData.Kind.init(rawValue:))
-        return kinds.isEmpty ? PersonalData() : PersonalData(Set(kinds))
-      case .urlAllowlist: return try ForeignLinks(allowing: strings("hosts"))
-      default: return nil
-      }
-    } catch {
-      // A rule that can't be run was reported where it was read.
-      return nil
     }
   }
 
@@ -115,21 +109,18 @@ struct GuardrailChecks {
 
   private func diagnostic(_ clash: GuardrailMerge.Clash) -> Diagnostic {
     let other = clash.otherTier ?? "another tier"
-    let (document, rules) =
+    let tier =
       switch clash.tier {
       case "team": team
       case "agent": agent
       default: human
       }
-    let index = rules.firstIndex {
-      $0.ruleID == clash.ruleID && ($0.overrides == nil) == (clash.problem == .kind)
-    }
-    let path = index.map { "/guardrails/\($0)" } ?? "/guardrails"
+    let path = tier.path(of: clash.ruleID, isOverride: clash.problem != .kind)
     switch clash.problem {
     case .kind:
       return Self.diagnostic(
         "GRD_KIND_CLASH",
-        document,
+        tier.document,
         at: "\(path)/kind",
         "the rule '\(clash.ruleID)' is of another kind in the \(other)",
         hint: "give one of them another id"
@@ -137,23 +128,25 @@ struct GuardrailChecks {
     case .overridesNothing:
       return Self.diagnostic(
         "GRD_OVERRIDE_DENIED",
-        document,
+        tier.document,
         at: "\(path)/override",
+        got: clash.ruleID,
         "no tier has the rule '\(clash.ruleID)'",
         hint: "check the rule id"
       )
     case .overrideDenied:
       return Self.diagnostic(
         "GRD_OVERRIDE_DENIED",
-        document,
+        tier.document,
         at: "\(path)/override",
+        got: clash.ruleID,
         "the \(clash.tier) may not override '\(clash.ruleID)' of the \(other)",
         hint: "its overridable_by must name the tier; platform rules stand in any case"
       )
     case .rewriteMissing:
       return Self.diagnostic(
         "GRD_REWRITE_MISSING",
-        document,
+        tier.document,
         at: "\(path)/severity",
         "'\(clash.ruleID)' doesn't say what to write instead",
         hint: "downgrade to log, or give that rule a rewrite"
@@ -161,18 +154,22 @@ struct GuardrailChecks {
     }
   }
 
-  private static func diagnostic(
+  static func diagnostic(
     _ code: String,
     _ document: AuthoredDocument,
     at path: String,
+    level: Diagnostic.Level = .error,
+    got: String = "",
     _ message: String,
     hint: String
   ) -> Diagnostic {
     Diagnostic(
       code: code,
+      level: level,
       tier: .init(document.key.kind),
       slug: "\(document.key.tenant)/\(document.key.slug)",
       path: path,
+      got: String(got.prefix(60)),
       message: message,
       hint: hint,
       source: document.source

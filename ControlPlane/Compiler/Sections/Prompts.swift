@@ -35,10 +35,8 @@ enum Prompts {
     for (index, sop) in spec.sops.enumerated() {
       lines.append("\(index + 1). \(text(of: sop))")
     }
-    if !spec.escalation.members.isEmpty {
-      lines.append(
-        "Hand over to a colleague when: \(JSONValue.object(spec.escalation.members).canonicalText)"
-      )
+    if spec.escalationSpec != [:] {
+      lines.append("Hand over to a colleague when: \(spec.escalationSpec.canonicalText)")
     }
     return lines.joined(separator: "\n")
   }

@@ -14,7 +14,15 @@ struct TenantObjects {
   }
 
   func all(_ kind: ObjectKind) -> [StoredObject] {
-    objects.values.filter { $0.key.kind == kind }.sorted { $0.key < $1.key }
+    objects.values.filter { $0.key.kind == kind }.sorted { $0.key.slug < $1.key.slug }
+  }
+
+  func slugs(_ kind: ObjectKind) -> [String] {
+    objects.keys.filter { $0.kind == kind }.map(\.slug).sorted()
+  }
+
+  func document(_ object: StoredObject) -> AuthoredDocument {
+    AuthoredDocument(key: object.key, spec: object.spec, source: sources[object.key] ?? "")
   }
 }
 
@@ -29,74 +37,51 @@ struct CompiledTenant {
   var diagnostics: [Diagnostic] = []
 }
 
-/// Compiles a tenant: a pure function of its objects.
-struct TenantCompiler {
-  let toolAllow: Set<String>
+/// Compiles a tenant's objects: pure functions of an object and of what it names.
+struct TenantCompiler: Sendable {
+  /// Nil leaves open where tools go.
+  let toolAllow: Set<String>?
+  /// Model aliases and prices.
+  let tables: ModelTables
+  private let platformSection: Result<SectionResource, any Error>
+
+  /// - Parameter toolAllow: "host:port" that tools may reach without https and on private addresses.
+  init(toolAllow: Set<String>?, tables: ModelTables = PlatformTables.models) {
+    self.toolAllow = toolAllow
+    self.tables = tables
+    platformSection = Result {
+      try Self.section(.platform, of: nil, PlatformTables.section(tables))
+    }
+  }
+
+  /// The section that all bindings share.
+  func platform() throws -> SectionResource { try platformSection.get() }
 
   /// - Throws: `CanonicalJSONError`, `EncodingError` for a spec with a number that JSON has not.
   func compile(_ tenant: TenantObjects) throws -> CompiledTenant {
-    var result = CompiledTenant()
-    guard let stored = tenant.find(.tenant, tenant.slug) else { return result }
-    let tenantID = TenantID(stored.id)
-    compile(stored, tenantID, tenant, into: &result)
-    let platform = try section(.platform, of: nil, PlatformTables.section)
-    result.resources[platform.key] = .section(platform.section)
-    var tiers = CompiledTiers(platform: platform.section.digest)
-    for object in tenant.all(.human) {
-      guard let spec = read(object, tenant, &result, { HumanSpec($0, problems: $1) }) else {
-        continue
-      }
-      let made = try section(.human, of: tenantID, Self.human(spec, slug: object.key.slug))
-      tiers.humans[object.key.slug] = .init(
-        stored: object,
-        digest: made.section.digest,
-        spec: spec
-      )
-      result.resources[made.key] = .section(made.section)
-    }
-    for object in tenant.all(.team) {
-      let spec = read(object, tenant, &result) {
-        let spec = TeamSpec($0, problems: $1)
-        checkReferences(spec, in: tenant, $1)
-        return spec
-      }
-      guard let spec else { continue }
-      let made = try section(.team, of: tenantID, team(spec, slug: object.key.slug, in: tenant))
-      tiers.teams[object.key.slug] = .init(stored: object, digest: made.section.digest, spec: spec)
-      result.resources[made.key] = .section(made.section)
-    }
-    for object in tenant.all(.agent) {
-      let spec = read(object, tenant, &result) {
-        AgentSpec($0, toolAllow: toolAllow, problems: $1)
-      }
-      guard let spec else { continue }
-      let made = try section(.agent, of: tenantID, Self.agent(spec, slug: object.key.slug))
-      tiers.agents[object.key.slug] = .init(stored: object, digest: made.section.digest, spec: spec)
-      result.resources[made.key] = .section(made.section)
-    }
-    for object in tenant.all(.binding) {
-      try compile(object, tenantID, &tiers, in: tenant, into: &result)
-    }
-    return result
+    try TenantCompilation(of: tenant, by: self).compiled()
   }
 
-  private func compile(
-    _ stored: StoredObject,
-    _ id: TenantID,
-    _ tenant: TenantObjects,
-    into result: inout CompiledTenant
-  ) {
-    guard let spec = read(stored, tenant, &result, { TenantSpec($0, problems: $1) }) else { return }
-    result.resources[.tenant(id)] = .tenant(
-      TenantResource(
-        tenantID: id,
-        slug: tenant.slug,
-        displayName: spec.displayName,
-        status: stored.status ?? .active,
-        switchRevision: stored.switchRevision ?? .zero,
-        stalePolicy: spec.stalePolicy,
-        pausedPolicy: spec.pausedPolicy,
-        pausedMessage: spec.pausedMessage
+  // MARK: - Objects
+
+  func tenant(_ stored: StoredObject, in tenant: TenantObjects) -> CompiledObject {
+    var result = CompiledObject()
+    let (spec, problems) = read(stored, tenant) { TenantSpec($0, problems: $1) }
+    result.diagnostics = problems.list
+    guard !problems.hasErrors else { return result }
+    let id = TenantID(stored.id)
+    result.resources.append(
+      .tenant(
+        TenantResource(
+          tenantID: id,
+          slug: tenant.slug,
+          displayName: spec.displayName,
+          status: stored.status ?? .active,
+          switchRevision: stored.switchRevision ?? .zero,
+          stalePolicy: spec.stalePolicy,
+          pausedPolicy: spec.pausedPolicy,
+          pausedMessage: spec.pausedMessage
+        )
       )
     )
     for account in spec.accounts {
@@ -110,108 +95,129 @@ struct TenantCompiler {
         verifyTokenRef: account.verifyTokenRef,
         accessTokenRef: account.accessTokenRef
       )
-      result.accounts.append((made, stored.key, "\(account.path)/slug"))
-      result.resources[.channelAccount(id, channel: made.channel, slug: made.slug)] =
-        .channelAccount(made)
+      result.accounts.append((made, "\(account.path)/slug"))
+      result.resources.append(.channelAccount(made))
+    }
+    return result
+  }
+
+  func human(
+    _ stored: StoredObject,
+    _ id: TenantID,
+    in tenant: TenantObjects
+  ) throws -> (CompiledTiers.Tier<HumanSpec>, CompiledObject) {
+    let (spec, problems) = read(stored, tenant) { HumanSpec($0, problems: $1) }
+    let said =
+      SaidText.all(spec.greeting, at: "/greeting") + SaidText.all(spec.apology, at: "/apology")
+    return try tier(stored, id, tenant, spec, spec.guardrails, said, problems, .human) {
+      HumanSection(
+        slug: stored.key.slug,
+        displayName: spec.displayName,
+        prompt: Prompts.human(spec),
+        languages: spec.languages,
+        greeting: spec.greeting,
+        apology: Apologies.complete(spec.apology, for: spec.languages),
+        guardrails: spec.guardrails.rules
+      )
     }
   }
 
-  /// The spec, unless it has errors; what is wrong with it goes to the diagnostics.
+  func team(
+    _ stored: StoredObject,
+    _ id: TenantID,
+    in tenant: TenantObjects
+  ) throws -> (CompiledTiers.Tier<TeamSpec>, CompiledObject) {
+    let (spec, problems) = read(stored, tenant) { TeamSpec($0, problems: $1) }
+    checkReferences(spec, in: tenant, problems)
+    let said = spec.procedures.flatMap(\.prose) + spec.said
+    return try tier(stored, id, tenant, spec, spec.guardrails, said, problems, .team) {
+      TeamSection(
+        slug: stored.key.slug,
+        displayName: spec.displayName,
+        prompt: Prompts.team(spec),
+        sops: spec.sops,
+        escalation: spec.escalationSpec,
+        allowedHandoffs: spec.allowedHandoffs.compactMap {
+          tenant.find(.team, $0).map { TeamID($0.id) }
+        },
+        guardrails: spec.guardrails.rules
+      )
+    }
+  }
+
+  func agent(
+    _ stored: StoredObject,
+    _ id: TenantID,
+    in tenant: TenantObjects
+  ) throws -> (CompiledTiers.Tier<AgentSpec>, CompiledObject) {
+    let (spec, problems) = read(stored, tenant) {
+      AgentSpec($0, toolAllow: toolAllow, models: tables, problems: $1)
+    }
+    return try tier(stored, id, tenant, spec, spec.guardrails, [], problems, .agent) {
+      AgentSection(
+        slug: stored.key.slug,
+        displayName: spec.displayName,
+        prompt: Prompts.agent(spec),
+        modelRoutes: spec.routes,
+        tools: spec.tools,
+        maxToolIterations: spec.maxToolIterations,
+        memoryPolicy: spec.memoryPolicy,
+        retrieval: spec.retrieval,
+        guardrails: spec.guardrails.rules
+      )
+    }
+  }
+
+  private func tier<Spec>(
+    _ stored: StoredObject,
+    _ id: TenantID,
+    _ tenant: TenantObjects,
+    _ spec: Spec,
+    _ rules: TierRules,
+    _ said: [SaidText],
+    _ problems: Problems,
+    _ kind: SectionKind,
+    _ content: () -> some Encodable
+  ) throws -> (CompiledTiers.Tier<Spec>, CompiledObject) {
+    var result = CompiledObject()
+    result.diagnostics = problems.list
+    var digest: Digest?
+    if !problems.hasErrors {
+      let section = try Self.section(kind, of: id, content())
+      digest = section.digest
+      result.resources = [.section(section)]
+    }
+    let tier = CompiledTiers.Tier(
+      stored: stored,
+      spec: spec,
+      guarded: GuardedTier(tenant.document(stored), rules, said: said),
+      digest: digest,
+      faults: problems.list.filter { $0.level == .error }.map(\.path)
+    )
+    return (tier, result)
+  }
+
   private func read<Spec>(
     _ object: StoredObject,
     _ tenant: TenantObjects,
-    _ result: inout CompiledTenant,
     _ make: (AuthoredDocument, Problems) -> Spec
-  ) -> Spec? {
-    let document = document(object, tenant)
+  ) -> (Spec, Problems) {
+    let document = tenant.document(object)
     let problems = Problems(of: document)
-    let spec = make(document, problems)
-    result.diagnostics += problems.list
-    return problems.hasErrors ? nil : spec
+    return (make(document, problems), problems)
   }
 
-  func document(_ object: StoredObject, _ tenant: TenantObjects) -> AuthoredDocument {
-    AuthoredDocument(key: object.key, spec: object.spec, source: tenant.sources[object.key] ?? "")
-  }
-
-  private func checkReferences(
-    _ spec: TeamSpec,
-    in tenant: TenantObjects,
-    _ problems: Problems
-  ) {
-    for (index, member) in spec.members.enumerated() where tenant.find(.human, member) == nil {
-      problems.add(
-        "BND_FOREIGN_TIER",
-        at: "/members/\(index)",
-        got: .string(member),
-        "tenant \(tenant.slug) has no Human '\(member.prefix(63))'",
-        hint: nearest(to: member, among: tenant.all(.human).map(\.key.slug))
-          .map { "did you mean '\($0)'?" } ?? "add the Human, or take it out"
-      )
-    }
-    for (index, team) in spec.allowedHandoffs.enumerated() where tenant.find(.team, team) == nil {
-      problems.add(
-        "TEAM_HANDOFF_FOREIGN",
-        at: "/allowed_handoffs/\(index)",
-        got: .string(team),
-        "tenant \(tenant.slug) has no Team '\(team.prefix(63))'",
-        hint: "name teams of the same tenant"
-      )
-    }
-  }
-
-  // MARK: - Sections
-
-  private func section(
+  private static func section(
     _ kind: SectionKind,
     of tenant: TenantID?,
     _ content: some Encodable
-  ) throws -> (key: ResourceKey, section: SectionResource) {
+  ) throws -> SectionResource {
     let text = try CanonicalJSON.encode(content)
-    let digest = CanonicalJSON.digest(of: text)
-    return (
-      .section(tenant, digest),
-      SectionResource(tenantID: tenant, digest: digest, kind: kind, content: text)
-    )
-  }
-
-  private static func human(_ spec: HumanSpec, slug: String) -> HumanSection {
-    HumanSection(
-      slug: slug,
-      displayName: spec.displayName,
-      prompt: Prompts.human(spec),
-      languages: spec.languages,
-      greeting: spec.greeting,
-      apology: Apologies.complete(spec.apology, for: spec.languages),
-      guardrails: spec.guardrails
-    )
-  }
-
-  private func team(_ spec: TeamSpec, slug: String, in tenant: TenantObjects) -> TeamSection {
-    TeamSection(
-      slug: slug,
-      displayName: spec.displayName,
-      prompt: Prompts.team(spec),
-      sops: spec.sops,
-      escalation: .object(spec.escalation.members),
-      allowedHandoffs: spec.allowedHandoffs.compactMap {
-        tenant.find(.team, $0).map { TeamID($0.id) }
-      },
-      guardrails: spec.guardrails
-    )
-  }
-
-  private static func agent(_ spec: AgentSpec, slug: String) -> AgentSection {
-    AgentSection(
-      slug: slug,
-      displayName: spec.displayName,
-      prompt: Prompts.agent(spec),
-      modelRoutes: spec.routes,
-      tools: spec.tools,
-      maxToolIterations: spec.maxToolIterations,
-      memoryPolicy: spec.memoryPolicy,
-      retrieval: spec.retrieval,
-      guardrails: spec.guardrails
+    return SectionResource(
+      tenantID: tenant,
+      digest: CanonicalJSON.digest(of: text),
+      kind: kind,
+      content: text
     )
   }
 }

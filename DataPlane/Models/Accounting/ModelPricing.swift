@@ -11,11 +11,15 @@ package enum ModelPricing {
     model: String,
     tables: ModelTables
   ) -> PicoUSD? {
-    guard let price = price(of: model, tables: tables) else { return nil }
+    guard
+      let price = price(of: model, tables: tables)?.rates(
+        promptTokens: Int(clamping: usage.tokensIn)
+      )
+    else { return nil }
     let parts: [(Int, Int64)] = [
       (usage.inUncached, price.input), (usage.cacheRead, price.cacheRead),
       (usage.cacheWrite5m, price.cacheWrite5m), (usage.cacheWrite1h, price.cacheWrite1h),
-      (usage.outVisible, price.output), (usage.outReasoning, price.output),
+      (usage.outVisible, price.output), (usage.outReasoning, price.outputReasoning ?? price.output),
     ]
     var sum: Int64 = 0
     for (tokens, each) in parts {

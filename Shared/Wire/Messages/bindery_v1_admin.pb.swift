@@ -26,17 +26,20 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
   package typealias RawValue = Int
   case unspecified // = 0
 
-  /// Everything of Admin, for all tenants.
+  /// What an operator does; makes and ends access tokens.
   case admin // = 1
 
-  /// Reads, applies and switches one tenant.
+  /// Reads and applies.
   case author // = 2
 
-  /// Reads one tenant.
+  /// Reads.
   case viewer // = 3
 
   /// A node: Distribution, Conversations and Ledger, under its own name.
   case node // = 4
+
+  /// What an author does; pauses, resumes and archives tenants.
+  case `operator` // = 5
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -50,6 +53,7 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
     case 2: self = .author
     case 3: self = .viewer
     case 4: self = .node
+    case 5: self = .operator
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -61,6 +65,7 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
     case .author: return 2
     case .viewer: return 3
     case .node: return 4
+    case .operator: return 5
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -72,6 +77,7 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
     .author,
     .viewer,
     .node,
+    .operator,
   ]
 
 }
@@ -163,7 +169,7 @@ package nonisolated struct Bindery_V1_PlannedChange: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "create", "update" or "unchanged".
+  /// "create", "update", "unchanged", "delete", or "adopt": only the owner changes, no version is made.
   package var action: String = String()
 
   /// "Tenant", "Human", "Team", "Agent" or "Binding".
@@ -181,8 +187,37 @@ package nonisolated struct Bindery_V1_PlannedChange: Sendable {
   /// Version after.
   package var toVersion: Int32 = 0
 
-  /// What differs, field by field; empty for "create" and "unchanged".
+  /// What differs, field by field; empty for "create", "unchanged" and "delete".
   package var fields: [Bindery_V1_FieldChange] = []
+
+  /// Label of the source that owned it; empty when none did.
+  package var fromSource: String = String()
+
+  /// Label of the source that owns it afterwards.
+  package var toSource: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// An object and the version that a plan was made against.
+package nonisolated struct Bindery_V1_ObjectVersion: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in Document.
+  package var kind: String = String()
+
+  /// Tenant slug.
+  package var tenant: String = String()
+
+  /// Slug of the object.
+  package var slug: String = String()
+
+  /// 0: it was not there.
+  package var version: Int32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -205,6 +240,30 @@ package nonisolated struct Bindery_V1_ApplyRequest: Sendable {
 
   /// Who, for the history.
   package var author: String = String()
+
+  /// Label of the place that the documents come from, e.g. a repository. An object that is owned by
+  /// another source is not changed; one that none owns is owned by this one from then on.
+  package var source: String = String()
+
+  /// Change objects of other sources too, and own them.
+  package var takeOver: Bool = false
+
+  /// The versions that were shown in the plan. When one of them is another by now, nothing is stored
+  /// and the call is ABORTED, naming both.
+  package var expected: [Bindery_V1_ObjectVersion] = []
+
+  /// Delete what `source` owns and `documents` leave out. Tenants are never deleted.
+  package var prune: Bool = false
+
+  /// With more deletions than this nothing is stored, unless confirmed; 0 means 10. More than half of
+  /// what the source owns needs confirmation too.
+  package var maxDeletions: Int32 = 0
+
+  /// The deletions were seen and are meant.
+  package var deletionsConfirmed: Bool = false
+
+  /// Slugs of the tenants in which `prune` may delete; empty: all in which the source owns something.
+  package var pruneTenants: [String] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -231,6 +290,9 @@ package nonisolated struct Bindery_V1_ApplyResponse: Sendable {
   /// "tenant/slug" of the bindings that were compiled anew.
   package var recompiledBindings: [String] = []
 
+  /// Names of the connected nodes that the change is (or would be) pushed to.
+  package var touchedNodes: [String] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -250,6 +312,9 @@ package nonisolated struct Bindery_V1_GetRequest: Sendable {
   /// Slug of the object.
   package var slug: String = String()
 
+  /// As it was at this revision; 0 means now.
+  package var atRevision: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -260,7 +325,7 @@ package nonisolated struct Bindery_V1_GetResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// The object, newest version.
+  /// The object, newest version as of the revision.
   package var object: Bindery_V1_Object {
     get {_object ?? Bindery_V1_Object()}
     set {_object = newValue}
@@ -309,6 +374,9 @@ package nonisolated struct Bindery_V1_Object: Sendable {
   /// Unix time in ms of the last change.
   package var updatedAtMs: Int64 = 0
 
+  /// Label of the source that owns it; empty when none does. Of an older version: whose it was.
+  package var source: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -331,6 +399,9 @@ package nonisolated struct Bindery_V1_ListRequest: Sendable {
   /// From the previous answer.
   package var pageToken: String = String()
 
+  /// As it was at this revision; 0 means now.
+  package var atRevision: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -346,6 +417,10 @@ package nonisolated struct Bindery_V1_ListResponse: Sendable {
 
   /// Empty on the last page.
   package var nextPageToken: String = String()
+
+  /// Without at_revision, one that the page is not older than: to read pages and kinds as one state, ask
+  /// for them with it as at_revision.
+  package var revision: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -608,7 +683,7 @@ package nonisolated struct Bindery_V1_Token: Sendable {
   /// What it is for, for people.
   package var name: String = String()
 
-  /// Author, viewer: slug of their tenant.
+  /// All but node: slug of the tenant that it is for; empty for all of them and the platform.
   package var tenant: String = String()
 
   /// Node: the node_id that it speaks for.
@@ -668,6 +743,12 @@ package nonisolated struct Bindery_V1_CreateTokenRequest: Sendable {
 
   /// Who makes it; with access control, the caller's token says.
   package var author: String = String()
+
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// A viewer, author or operator of all tenants is meant, and none was forgotten.
+  package var platform: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -733,6 +814,12 @@ package nonisolated struct Bindery_V1_RevokeTokenRequest: Sendable {
   /// As in Token.
   package var id: String = String()
 
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// Who; with access control, the caller's token says.
+  package var author: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -771,6 +858,12 @@ package nonisolated struct Bindery_V1_RotateTokenRequest: Sendable {
   /// As in Token.
   package var id: String = String()
 
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// Who; with access control, the caller's token says.
+  package var author: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -801,12 +894,449 @@ package nonisolated struct Bindery_V1_RotateTokenResponse: Sendable {
   fileprivate var _token: Bindery_V1_Token? = nil
 }
 
+package nonisolated struct Bindery_V1_HistoryRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in Document.
+  package var kind: String = String()
+
+  /// Tenant slug.
+  package var tenant: String = String()
+
+  /// Slug of the object.
+  package var slug: String = String()
+
+  /// Only versions below this one; 0 means from the newest.
+  package var beforeVersion: Int32 = 0
+
+  /// At most this many; 0 means 1,000, the limit.
+  package var pageSize: Int32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_HistoryResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Newest first.
+  package var versions: [Bindery_V1_VersionInfo] = []
+
+  /// True when there are older ones.
+  package var more: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Who made a version, when and why.
+package nonisolated struct Bindery_V1_VersionInfo: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// From 1.
+  package var version: Int32 = 0
+
+  /// Revision that brought it; 0 when it is older than the record of revisions.
+  package var revision: Int64 = 0
+
+  /// Unix time in ms.
+  package var atMs: Int64 = 0
+
+  /// Who.
+  package var author: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  /// Label of the source that it came from; empty when none was named.
+  package var source: String = String()
+
+  /// True when the version is that the object was deleted.
+  package var deleted: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_DiffRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in Document.
+  package var kind: String = String()
+
+  /// Tenant slug.
+  package var tenant: String = String()
+
+  /// Slug of the object.
+  package var slug: String = String()
+
+  /// 0: the one before `to_version`.
+  package var fromVersion: Int32 = 0
+
+  /// 0: the newest.
+  package var toVersion: Int32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_DiffResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The version looked from.
+  package var from: Bindery_V1_VersionInfo {
+    get {_from ?? Bindery_V1_VersionInfo()}
+    set {_from = newValue}
+  }
+  /// Returns true if `from` has been explicitly set.
+  package var hasFrom: Bool {self._from != nil}
+  /// Clears the value of `from`. Subsequent reads from it will return its default value.
+  package mutating func clearFrom() {self._from = nil}
+
+  /// The version looked to.
+  package var to: Bindery_V1_VersionInfo {
+    get {_to ?? Bindery_V1_VersionInfo()}
+    set {_to = newValue}
+  }
+  /// Returns true if `to` has been explicitly set.
+  package var hasTo: Bool {self._to != nil}
+  /// Clears the value of `to`. Subsequent reads from it will return its default value.
+  package mutating func clearTo() {self._to = nil}
+
+  /// What differs. A pointer into a list names its place in `to`, or in `from` for what is gone.
+  package var fields: [Bindery_V1_FieldChange] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _from: Bindery_V1_VersionInfo? = nil
+  fileprivate var _to: Bindery_V1_VersionInfo? = nil
+}
+
+package nonisolated struct Bindery_V1_RollbackRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in Document.
+  package var kind: String = String()
+
+  /// Tenant slug.
+  package var tenant: String = String()
+
+  /// Slug of the object.
+  package var slug: String = String()
+
+  /// Version whose content comes back.
+  package var toVersion: Int32 = 0
+
+  /// Version that is the newest as far as the caller knows. When it is another by now, nothing is
+  /// stored and the call is ABORTED, naming both. 0: whatever it is.
+  package var expectedVersion: Int32 = 0
+
+  /// Plan only: nothing is stored.
+  package var dryRun: Bool = false
+
+  /// Why, for the history.
+  package var reason: String = String()
+
+  /// Who, for the history.
+  package var author: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_ListRoutesRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Empty: all tenants.
+  package var tenant: String = String()
+
+  /// At most this many; 0 means 1,000, the limit.
+  package var pageSize: Int32 = 0
+
+  /// From the previous answer.
+  package var pageToken: String = String()
+
+  /// As it was at this revision; 0 means now.
+  package var atRevision: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_ListRoutesResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// In order of channel and key.
+  package var routes: [Bindery_V1_RouteInfo] = []
+
+  /// Empty on the last page.
+  package var nextPageToken: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_RouteInfo: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "whatsapp" or "web".
+  package var channel: String = String()
+
+  /// Digits of the number, or the host.
+  package var key: String = String()
+
+  /// Tenant slug.
+  package var tenant: String = String()
+
+  /// Slug of the binding.
+  package var binding: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_GetRetentionRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A revision is kept when it is young enough or among the newest; with it everything that it takes to
+/// read the whole configuration as of it. The newest version of each object is always kept.
+package nonisolated struct Bindery_V1_Retention: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Days; 0: for ever.
+  package var keepDays: Int32 = 0
+
+  /// Revisions that are kept however old they are.
+  package var keepRevisions: Int64 = 0
+
+  /// The oldest revision that can be read back.
+  package var oldestRevision: Int64 = 0
+
+  /// The newest revision.
+  package var newestRevision: Int64 = 0
+
+  /// Who set it; empty while it is as delivered.
+  package var changedBy: String = String()
+
+  /// Why.
+  package var reason: String = String()
+
+  /// Unix time in ms; 0 while it is as delivered.
+  package var changedAtMs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_SetRetentionRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in Retention.
+  package var keepDays: Int32 = 0
+
+  /// As in Retention; at least 1.
+  package var keepRevisions: Int64 = 0
+
+  /// Why, for the record.
+  package var reason: String = String()
+
+  /// Who, for the record.
+  package var author: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_PruneHistoryRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Count only: nothing is removed.
+  package var dryRun: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_PruneHistoryResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The oldest revision that can be read back now, or could afterwards.
+  package var oldestRevision: Int64 = 0
+
+  /// Versions of objects that were (or would be) removed.
+  package var versions: Int64 = 0
+
+  /// Changes in the record of revisions that were (or would be) removed.
+  package var changes: Int64 = 0
+
+  /// Compiled sections that were (or would be) removed: no kept revision names them.
+  package var sections: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_AuditRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only this tenant's (slug); empty: all that the caller may see.
+  package var tenant: String = String()
+
+  /// Only what is the platform's and no tenant's.
+  package var platformOnly: Bool = false
+
+  /// Only what this actor did: its id, or the whole of its name.
+  package var actor: String = String()
+
+  /// Only objects of this kind: "Tenant", "Human", "Team", "Agent", "Binding", "Token".
+  package var objectKind: String = String()
+
+  /// Only objects of this slug or id.
+  package var object: String = String()
+
+  /// Unix time in ms; 0 leaves it open.
+  package var fromMs: Int64 = 0
+
+  /// Not included; 0 leaves it open.
+  package var toMs: Int64 = 0
+
+  /// Only what was refused.
+  package var refusedOnly: Bool = false
+
+  /// At most so many; 0 means 100, and more than 1000 means 1000.
+  package var pageSize: Int32 = 0
+
+  /// next_page_token of the page before.
+  package var pageToken: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_AuditResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Newest first.
+  package var entries: [Bindery_V1_AuditEntry] = []
+
+  /// Empty on the last page.
+  package var nextPageToken: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_AuditEntry: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Unique, and rises.
+  package var id: Int64 = 0
+
+  /// Unix time in ms.
+  package var atMs: Int64 = 0
+
+  /// Slug; empty for the platform.
+  package var tenant: String = String()
+
+  /// Who, for people.
+  package var actor: String = String()
+
+  /// Id of the actor's token or certificate; empty where access is open.
+  package var actorID: String = String()
+
+  /// The actor's role.
+  package var role: String = String()
+
+  /// Where the call came from, e.g. "ipv4:10.0.0.7:41000".
+  package var peer: String = String()
+
+  /// Why, as the caller said.
+  package var reason: String = String()
+
+  /// "create", "update", "delete", "switch", "rotate", "revoke"; of a refused call, its method.
+  package var action: String = String()
+
+  /// As in AuditRequest; empty for a refused call.
+  package var objectKind: String = String()
+
+  /// Slug or id.
+  package var object: String = String()
+
+  /// What of it.
+  package var detail: String = String()
+
+  /// Revision of the configuration that the change made; 0 when it made none.
+  package var revision: Int64 = 0
+
+  /// It was refused, and `detail` says why.
+  package var refused: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "bindery.v1"
 
 nonisolated extension Bindery_V1_TokenRole: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_AUTHOR\0\u{1}TOKEN_ROLE_VIEWER\0\u{1}TOKEN_ROLE_NODE\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_AUTHOR\0\u{1}TOKEN_ROLE_VIEWER\0\u{1}TOKEN_ROLE_NODE\0\u{1}TOKEN_ROLE_OPERATOR\0")
 }
 
 nonisolated extension Bindery_V1_Document: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -971,7 +1501,7 @@ nonisolated extension Bindery_V1_FieldChange: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Bindery_V1_PlannedChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".PlannedChange"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}from_version\0\u{3}to_version\0\u{1}fields\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}from_version\0\u{3}to_version\0\u{1}fields\0\u{3}from_source\0\u{3}to_source\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -986,6 +1516,8 @@ nonisolated extension Bindery_V1_PlannedChange: SwiftProtobuf.Message, SwiftProt
       case 5: try { try decoder.decodeSingularInt32Field(value: &self.fromVersion) }()
       case 6: try { try decoder.decodeSingularInt32Field(value: &self.toVersion) }()
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.fields) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.fromSource) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.toSource) }()
       default: break
       }
     }
@@ -1013,6 +1545,12 @@ nonisolated extension Bindery_V1_PlannedChange: SwiftProtobuf.Message, SwiftProt
     if !self.fields.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.fields, fieldNumber: 7)
     }
+    if !self.fromSource.isEmpty {
+      try visitor.visitSingularStringField(value: self.fromSource, fieldNumber: 8)
+    }
+    if !self.toSource.isEmpty {
+      try visitor.visitSingularStringField(value: self.toSource, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1024,6 +1562,53 @@ nonisolated extension Bindery_V1_PlannedChange: SwiftProtobuf.Message, SwiftProt
     if lhs.fromVersion != rhs.fromVersion {return false}
     if lhs.toVersion != rhs.toVersion {return false}
     if lhs.fields != rhs.fields {return false}
+    if lhs.fromSource != rhs.fromSource {return false}
+    if lhs.toSource != rhs.toSource {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ObjectVersion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ObjectVersion"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{1}version\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 4: try { try decoder.decodeSingularInt32Field(value: &self.version) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 2)
+    }
+    if !self.slug.isEmpty {
+      try visitor.visitSingularStringField(value: self.slug, fieldNumber: 3)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularInt32Field(value: self.version, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ObjectVersion, rhs: Bindery_V1_ObjectVersion) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.slug != rhs.slug {return false}
+    if lhs.version != rhs.version {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1031,7 +1616,7 @@ nonisolated extension Bindery_V1_PlannedChange: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ApplyRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}documents\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}documents\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0\u{1}source\0\u{3}take_over\0\u{1}expected\0\u{1}prune\0\u{3}max_deletions\0\u{3}deletions_confirmed\0\u{3}prune_tenants\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1043,6 +1628,13 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
       case 2: try { try decoder.decodeSingularBoolField(value: &self.dryRun) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.source) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.takeOver) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.expected) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.prune) }()
+      case 9: try { try decoder.decodeSingularInt32Field(value: &self.maxDeletions) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.deletionsConfirmed) }()
+      case 11: try { try decoder.decodeRepeatedStringField(value: &self.pruneTenants) }()
       default: break
       }
     }
@@ -1061,6 +1653,27 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
     if !self.author.isEmpty {
       try visitor.visitSingularStringField(value: self.author, fieldNumber: 4)
     }
+    if !self.source.isEmpty {
+      try visitor.visitSingularStringField(value: self.source, fieldNumber: 5)
+    }
+    if self.takeOver != false {
+      try visitor.visitSingularBoolField(value: self.takeOver, fieldNumber: 6)
+    }
+    if !self.expected.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.expected, fieldNumber: 7)
+    }
+    if self.prune != false {
+      try visitor.visitSingularBoolField(value: self.prune, fieldNumber: 8)
+    }
+    if self.maxDeletions != 0 {
+      try visitor.visitSingularInt32Field(value: self.maxDeletions, fieldNumber: 9)
+    }
+    if self.deletionsConfirmed != false {
+      try visitor.visitSingularBoolField(value: self.deletionsConfirmed, fieldNumber: 10)
+    }
+    if !self.pruneTenants.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.pruneTenants, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1069,6 +1682,13 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
     if lhs.dryRun != rhs.dryRun {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs.author != rhs.author {return false}
+    if lhs.source != rhs.source {return false}
+    if lhs.takeOver != rhs.takeOver {return false}
+    if lhs.expected != rhs.expected {return false}
+    if lhs.prune != rhs.prune {return false}
+    if lhs.maxDeletions != rhs.maxDeletions {return false}
+    if lhs.deletionsConfirmed != rhs.deletionsConfirmed {return false}
+    if lhs.pruneTenants != rhs.pruneTenants {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1076,7 +1696,7 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Bindery_V1_ApplyResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ApplyResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ok\0\u{1}changes\0\u{1}diagnostics\0\u{1}revision\0\u{3}recompiled_bindings\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ok\0\u{1}changes\0\u{1}diagnostics\0\u{1}revision\0\u{3}recompiled_bindings\0\u{3}touched_nodes\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1089,6 +1709,7 @@ nonisolated extension Bindery_V1_ApplyResponse: SwiftProtobuf.Message, SwiftProt
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.diagnostics) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.recompiledBindings) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.touchedNodes) }()
       default: break
       }
     }
@@ -1110,6 +1731,9 @@ nonisolated extension Bindery_V1_ApplyResponse: SwiftProtobuf.Message, SwiftProt
     if !self.recompiledBindings.isEmpty {
       try visitor.visitRepeatedStringField(value: self.recompiledBindings, fieldNumber: 5)
     }
+    if !self.touchedNodes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.touchedNodes, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1119,6 +1743,7 @@ nonisolated extension Bindery_V1_ApplyResponse: SwiftProtobuf.Message, SwiftProt
     if lhs.diagnostics != rhs.diagnostics {return false}
     if lhs.revision != rhs.revision {return false}
     if lhs.recompiledBindings != rhs.recompiledBindings {return false}
+    if lhs.touchedNodes != rhs.touchedNodes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1126,7 +1751,7 @@ nonisolated extension Bindery_V1_ApplyResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Bindery_V1_GetRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GetRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}at_revision\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1137,6 +1762,7 @@ nonisolated extension Bindery_V1_GetRequest: SwiftProtobuf.Message, SwiftProtobu
       case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.atRevision) }()
       default: break
       }
     }
@@ -1152,6 +1778,9 @@ nonisolated extension Bindery_V1_GetRequest: SwiftProtobuf.Message, SwiftProtobu
     if !self.slug.isEmpty {
       try visitor.visitSingularStringField(value: self.slug, fieldNumber: 3)
     }
+    if self.atRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.atRevision, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1159,6 +1788,7 @@ nonisolated extension Bindery_V1_GetRequest: SwiftProtobuf.Message, SwiftProtobu
     if lhs.kind != rhs.kind {return false}
     if lhs.tenant != rhs.tenant {return false}
     if lhs.slug != rhs.slug {return false}
+    if lhs.atRevision != rhs.atRevision {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1200,7 +1830,7 @@ nonisolated extension Bindery_V1_GetResponse: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Bindery_V1_Object: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Object"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}id\0\u{1}tenant\0\u{1}slug\0\u{3}display_name\0\u{1}version\0\u{1}status\0\u{3}spec_json\0\u{3}updated_at_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}id\0\u{1}tenant\0\u{1}slug\0\u{3}display_name\0\u{1}version\0\u{1}status\0\u{3}spec_json\0\u{3}updated_at_ms\0\u{1}source\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1217,6 +1847,7 @@ nonisolated extension Bindery_V1_Object: SwiftProtobuf.Message, SwiftProtobuf._M
       case 7: try { try decoder.decodeSingularStringField(value: &self.status) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.specJson) }()
       case 9: try { try decoder.decodeSingularInt64Field(value: &self.updatedAtMs) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.source) }()
       default: break
       }
     }
@@ -1250,6 +1881,9 @@ nonisolated extension Bindery_V1_Object: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.updatedAtMs != 0 {
       try visitor.visitSingularInt64Field(value: self.updatedAtMs, fieldNumber: 9)
     }
+    if !self.source.isEmpty {
+      try visitor.visitSingularStringField(value: self.source, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1263,6 +1897,7 @@ nonisolated extension Bindery_V1_Object: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.status != rhs.status {return false}
     if lhs.specJson != rhs.specJson {return false}
     if lhs.updatedAtMs != rhs.updatedAtMs {return false}
+    if lhs.source != rhs.source {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1270,7 +1905,7 @@ nonisolated extension Bindery_V1_Object: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Bindery_V1_ListRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ListRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{3}page_size\0\u{3}page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{3}page_size\0\u{3}page_token\0\u{3}at_revision\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1282,6 +1917,7 @@ nonisolated extension Bindery_V1_ListRequest: SwiftProtobuf.Message, SwiftProtob
       case 2: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
       case 3: try { try decoder.decodeSingularInt32Field(value: &self.pageSize) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.pageToken) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.atRevision) }()
       default: break
       }
     }
@@ -1300,6 +1936,9 @@ nonisolated extension Bindery_V1_ListRequest: SwiftProtobuf.Message, SwiftProtob
     if !self.pageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.pageToken, fieldNumber: 4)
     }
+    if self.atRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.atRevision, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1308,6 +1947,7 @@ nonisolated extension Bindery_V1_ListRequest: SwiftProtobuf.Message, SwiftProtob
     if lhs.tenant != rhs.tenant {return false}
     if lhs.pageSize != rhs.pageSize {return false}
     if lhs.pageToken != rhs.pageToken {return false}
+    if lhs.atRevision != rhs.atRevision {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1315,7 +1955,7 @@ nonisolated extension Bindery_V1_ListRequest: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension Bindery_V1_ListResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ListResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}objects\0\u{3}next_page_token\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}objects\0\u{3}next_page_token\0\u{1}revision\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1325,6 +1965,7 @@ nonisolated extension Bindery_V1_ListResponse: SwiftProtobuf.Message, SwiftProto
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.objects) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
       default: break
       }
     }
@@ -1337,12 +1978,16 @@ nonisolated extension Bindery_V1_ListResponse: SwiftProtobuf.Message, SwiftProto
     if !self.nextPageToken.isEmpty {
       try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
     }
+    if self.revision != 0 {
+      try visitor.visitSingularInt64Field(value: self.revision, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Bindery_V1_ListResponse, rhs: Bindery_V1_ListResponse) -> Bool {
     if lhs.objects != rhs.objects {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs.revision != rhs.revision {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1924,7 +2569,7 @@ nonisolated extension Bindery_V1_Token: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CreateTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}name\0\u{1}tenant\0\u{3}node_id\0\u{1}region\0\u{3}node_tenants\0\u{3}expires_in_ms\0\u{1}author\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}role\0\u{1}name\0\u{1}tenant\0\u{3}node_id\0\u{1}region\0\u{3}node_tenants\0\u{3}expires_in_ms\0\u{1}author\0\u{1}reason\0\u{1}platform\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1940,6 +2585,8 @@ nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, Swif
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.nodeTenants) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.expiresInMs) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.platform) }()
       default: break
       }
     }
@@ -1970,6 +2617,12 @@ nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, Swif
     if !self.author.isEmpty {
       try visitor.visitSingularStringField(value: self.author, fieldNumber: 8)
     }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 9)
+    }
+    if self.platform != false {
+      try visitor.visitSingularBoolField(value: self.platform, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1982,6 +2635,8 @@ nonisolated extension Bindery_V1_CreateTokenRequest: SwiftProtobuf.Message, Swif
     if lhs.nodeTenants != rhs.nodeTenants {return false}
     if lhs.expiresInMs != rhs.expiresInMs {return false}
     if lhs.author != rhs.author {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.platform != rhs.platform {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2088,7 +2743,7 @@ nonisolated extension Bindery_V1_ListTokensResponse: SwiftProtobuf.Message, Swif
 
 nonisolated extension Bindery_V1_RevokeTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RevokeTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}reason\0\u{1}author\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2097,6 +2752,8 @@ nonisolated extension Bindery_V1_RevokeTokenRequest: SwiftProtobuf.Message, Swif
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.author) }()
       default: break
       }
     }
@@ -2106,11 +2763,19 @@ nonisolated extension Bindery_V1_RevokeTokenRequest: SwiftProtobuf.Message, Swif
     if !self.id.isEmpty {
       try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
     }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Bindery_V1_RevokeTokenRequest, rhs: Bindery_V1_RevokeTokenRequest) -> Bool {
     if lhs.id != rhs.id {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2157,7 +2822,7 @@ nonisolated extension Bindery_V1_RevokeTokenResponse: SwiftProtobuf.Message, Swi
 
 nonisolated extension Bindery_V1_RotateTokenRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RotateTokenRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}reason\0\u{1}author\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2166,6 +2831,8 @@ nonisolated extension Bindery_V1_RotateTokenRequest: SwiftProtobuf.Message, Swif
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.author) }()
       default: break
       }
     }
@@ -2175,11 +2842,19 @@ nonisolated extension Bindery_V1_RotateTokenRequest: SwiftProtobuf.Message, Swif
     if !self.id.isEmpty {
       try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
     }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Bindery_V1_RotateTokenRequest, rhs: Bindery_V1_RotateTokenRequest) -> Bool {
     if lhs.id != rhs.id {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2219,6 +2894,839 @@ nonisolated extension Bindery_V1_RotateTokenResponse: SwiftProtobuf.Message, Swi
   package static func ==(lhs: Bindery_V1_RotateTokenResponse, rhs: Bindery_V1_RotateTokenResponse) -> Bool {
     if lhs._token != rhs._token {return false}
     if lhs.secret != rhs.secret {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_HistoryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".HistoryRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}before_version\0\u{3}page_size\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 4: try { try decoder.decodeSingularInt32Field(value: &self.beforeVersion) }()
+      case 5: try { try decoder.decodeSingularInt32Field(value: &self.pageSize) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 2)
+    }
+    if !self.slug.isEmpty {
+      try visitor.visitSingularStringField(value: self.slug, fieldNumber: 3)
+    }
+    if self.beforeVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.beforeVersion, fieldNumber: 4)
+    }
+    if self.pageSize != 0 {
+      try visitor.visitSingularInt32Field(value: self.pageSize, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_HistoryRequest, rhs: Bindery_V1_HistoryRequest) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.slug != rhs.slug {return false}
+    if lhs.beforeVersion != rhs.beforeVersion {return false}
+    if lhs.pageSize != rhs.pageSize {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_HistoryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".HistoryResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}versions\0\u{1}more\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.versions) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.more) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.versions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.versions, fieldNumber: 1)
+    }
+    if self.more != false {
+      try visitor.visitSingularBoolField(value: self.more, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_HistoryResponse, rhs: Bindery_V1_HistoryResponse) -> Bool {
+    if lhs.versions != rhs.versions {return false}
+    if lhs.more != rhs.more {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_VersionInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".VersionInfo"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}revision\0\u{3}at_ms\0\u{1}author\0\u{1}reason\0\u{1}source\0\u{1}deleted\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt32Field(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.atMs) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.source) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.deleted) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.version != 0 {
+      try visitor.visitSingularInt32Field(value: self.version, fieldNumber: 1)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularInt64Field(value: self.revision, fieldNumber: 2)
+    }
+    if self.atMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.atMs, fieldNumber: 3)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    if !self.source.isEmpty {
+      try visitor.visitSingularStringField(value: self.source, fieldNumber: 6)
+    }
+    if self.deleted != false {
+      try visitor.visitSingularBoolField(value: self.deleted, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_VersionInfo, rhs: Bindery_V1_VersionInfo) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.atMs != rhs.atMs {return false}
+    if lhs.author != rhs.author {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.source != rhs.source {return false}
+    if lhs.deleted != rhs.deleted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_DiffRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DiffRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}from_version\0\u{3}to_version\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 4: try { try decoder.decodeSingularInt32Field(value: &self.fromVersion) }()
+      case 5: try { try decoder.decodeSingularInt32Field(value: &self.toVersion) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 2)
+    }
+    if !self.slug.isEmpty {
+      try visitor.visitSingularStringField(value: self.slug, fieldNumber: 3)
+    }
+    if self.fromVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.fromVersion, fieldNumber: 4)
+    }
+    if self.toVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.toVersion, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_DiffRequest, rhs: Bindery_V1_DiffRequest) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.slug != rhs.slug {return false}
+    if lhs.fromVersion != rhs.fromVersion {return false}
+    if lhs.toVersion != rhs.toVersion {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_DiffResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DiffResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}from\0\u{1}to\0\u{1}fields\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._from) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._to) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.fields) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._from {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._to {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.fields.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.fields, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_DiffResponse, rhs: Bindery_V1_DiffResponse) -> Bool {
+    if lhs._from != rhs._from {return false}
+    if lhs._to != rhs._to {return false}
+    if lhs.fields != rhs.fields {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RollbackRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RollbackRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}to_version\0\u{3}expected_version\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 4: try { try decoder.decodeSingularInt32Field(value: &self.toVersion) }()
+      case 5: try { try decoder.decodeSingularInt32Field(value: &self.expectedVersion) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.dryRun) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 2)
+    }
+    if !self.slug.isEmpty {
+      try visitor.visitSingularStringField(value: self.slug, fieldNumber: 3)
+    }
+    if self.toVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.toVersion, fieldNumber: 4)
+    }
+    if self.expectedVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.expectedVersion, fieldNumber: 5)
+    }
+    if self.dryRun != false {
+      try visitor.visitSingularBoolField(value: self.dryRun, fieldNumber: 6)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 7)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RollbackRequest, rhs: Bindery_V1_RollbackRequest) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.slug != rhs.slug {return false}
+    if lhs.toVersion != rhs.toVersion {return false}
+    if lhs.expectedVersion != rhs.expectedVersion {return false}
+    if lhs.dryRun != rhs.dryRun {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ListRoutesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListRoutesRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{3}page_size\0\u{3}page_token\0\u{3}at_revision\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 2: try { try decoder.decodeSingularInt32Field(value: &self.pageSize) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.pageToken) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.atRevision) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 1)
+    }
+    if self.pageSize != 0 {
+      try visitor.visitSingularInt32Field(value: self.pageSize, fieldNumber: 2)
+    }
+    if !self.pageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.pageToken, fieldNumber: 3)
+    }
+    if self.atRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.atRevision, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ListRoutesRequest, rhs: Bindery_V1_ListRoutesRequest) -> Bool {
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.pageSize != rhs.pageSize {return false}
+    if lhs.pageToken != rhs.pageToken {return false}
+    if lhs.atRevision != rhs.atRevision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ListRoutesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListRoutesResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}routes\0\u{3}next_page_token\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.routes) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.routes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.routes, fieldNumber: 1)
+    }
+    if !self.nextPageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ListRoutesResponse, rhs: Bindery_V1_ListRoutesResponse) -> Bool {
+    if lhs.routes != rhs.routes {return false}
+    if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RouteInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RouteInfo"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}channel\0\u{1}key\0\u{1}tenant\0\u{1}binding\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.channel) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.key) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.binding) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.channel.isEmpty {
+      try visitor.visitSingularStringField(value: self.channel, fieldNumber: 1)
+    }
+    if !self.key.isEmpty {
+      try visitor.visitSingularStringField(value: self.key, fieldNumber: 2)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 3)
+    }
+    if !self.binding.isEmpty {
+      try visitor.visitSingularStringField(value: self.binding, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RouteInfo, rhs: Bindery_V1_RouteInfo) -> Bool {
+    if lhs.channel != rhs.channel {return false}
+    if lhs.key != rhs.key {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.binding != rhs.binding {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_GetRetentionRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GetRetentionRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_GetRetentionRequest, rhs: Bindery_V1_GetRetentionRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_Retention: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Retention"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}keep_days\0\u{3}keep_revisions\0\u{3}oldest_revision\0\u{3}newest_revision\0\u{3}changed_by\0\u{1}reason\0\u{3}changed_at_ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt32Field(value: &self.keepDays) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.keepRevisions) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.oldestRevision) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.newestRevision) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.changedBy) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.changedAtMs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.keepDays != 0 {
+      try visitor.visitSingularInt32Field(value: self.keepDays, fieldNumber: 1)
+    }
+    if self.keepRevisions != 0 {
+      try visitor.visitSingularInt64Field(value: self.keepRevisions, fieldNumber: 2)
+    }
+    if self.oldestRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.oldestRevision, fieldNumber: 3)
+    }
+    if self.newestRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.newestRevision, fieldNumber: 4)
+    }
+    if !self.changedBy.isEmpty {
+      try visitor.visitSingularStringField(value: self.changedBy, fieldNumber: 5)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 6)
+    }
+    if self.changedAtMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.changedAtMs, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_Retention, rhs: Bindery_V1_Retention) -> Bool {
+    if lhs.keepDays != rhs.keepDays {return false}
+    if lhs.keepRevisions != rhs.keepRevisions {return false}
+    if lhs.oldestRevision != rhs.oldestRevision {return false}
+    if lhs.newestRevision != rhs.newestRevision {return false}
+    if lhs.changedBy != rhs.changedBy {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.changedAtMs != rhs.changedAtMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_SetRetentionRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SetRetentionRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}keep_days\0\u{3}keep_revisions\0\u{1}reason\0\u{1}author\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt32Field(value: &self.keepDays) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.keepRevisions) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.keepDays != 0 {
+      try visitor.visitSingularInt32Field(value: self.keepDays, fieldNumber: 1)
+    }
+    if self.keepRevisions != 0 {
+      try visitor.visitSingularInt64Field(value: self.keepRevisions, fieldNumber: 2)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 3)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_SetRetentionRequest, rhs: Bindery_V1_SetRetentionRequest) -> Bool {
+    if lhs.keepDays != rhs.keepDays {return false}
+    if lhs.keepRevisions != rhs.keepRevisions {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_PruneHistoryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PruneHistoryRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}dry_run\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.dryRun) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.dryRun != false {
+      try visitor.visitSingularBoolField(value: self.dryRun, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_PruneHistoryRequest, rhs: Bindery_V1_PruneHistoryRequest) -> Bool {
+    if lhs.dryRun != rhs.dryRun {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_PruneHistoryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PruneHistoryResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}oldest_revision\0\u{1}versions\0\u{1}changes\0\u{1}sections\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.oldestRevision) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.versions) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.changes) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.sections) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.oldestRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.oldestRevision, fieldNumber: 1)
+    }
+    if self.versions != 0 {
+      try visitor.visitSingularInt64Field(value: self.versions, fieldNumber: 2)
+    }
+    if self.changes != 0 {
+      try visitor.visitSingularInt64Field(value: self.changes, fieldNumber: 3)
+    }
+    if self.sections != 0 {
+      try visitor.visitSingularInt64Field(value: self.sections, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_PruneHistoryResponse, rhs: Bindery_V1_PruneHistoryResponse) -> Bool {
+    if lhs.oldestRevision != rhs.oldestRevision {return false}
+    if lhs.versions != rhs.versions {return false}
+    if lhs.changes != rhs.changes {return false}
+    if lhs.sections != rhs.sections {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_AuditRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{3}platform_only\0\u{1}actor\0\u{3}object_kind\0\u{1}object\0\u{3}from_ms\0\u{3}to_ms\0\u{3}refused_only\0\u{3}page_size\0\u{3}page_token\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.platformOnly) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.actor) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.objectKind) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.fromMs) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.toMs) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.refusedOnly) }()
+      case 9: try { try decoder.decodeSingularInt32Field(value: &self.pageSize) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.pageToken) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 1)
+    }
+    if self.platformOnly != false {
+      try visitor.visitSingularBoolField(value: self.platformOnly, fieldNumber: 2)
+    }
+    if !self.actor.isEmpty {
+      try visitor.visitSingularStringField(value: self.actor, fieldNumber: 3)
+    }
+    if !self.objectKind.isEmpty {
+      try visitor.visitSingularStringField(value: self.objectKind, fieldNumber: 4)
+    }
+    if !self.object.isEmpty {
+      try visitor.visitSingularStringField(value: self.object, fieldNumber: 5)
+    }
+    if self.fromMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.fromMs, fieldNumber: 6)
+    }
+    if self.toMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.toMs, fieldNumber: 7)
+    }
+    if self.refusedOnly != false {
+      try visitor.visitSingularBoolField(value: self.refusedOnly, fieldNumber: 8)
+    }
+    if self.pageSize != 0 {
+      try visitor.visitSingularInt32Field(value: self.pageSize, fieldNumber: 9)
+    }
+    if !self.pageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.pageToken, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_AuditRequest, rhs: Bindery_V1_AuditRequest) -> Bool {
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.platformOnly != rhs.platformOnly {return false}
+    if lhs.actor != rhs.actor {return false}
+    if lhs.objectKind != rhs.objectKind {return false}
+    if lhs.object != rhs.object {return false}
+    if lhs.fromMs != rhs.fromMs {return false}
+    if lhs.toMs != rhs.toMs {return false}
+    if lhs.refusedOnly != rhs.refusedOnly {return false}
+    if lhs.pageSize != rhs.pageSize {return false}
+    if lhs.pageToken != rhs.pageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_AuditResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0\u{3}next_page_token\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entries) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.nextPageToken) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.entries.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entries, fieldNumber: 1)
+    }
+    if !self.nextPageToken.isEmpty {
+      try visitor.visitSingularStringField(value: self.nextPageToken, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_AuditResponse, rhs: Bindery_V1_AuditResponse) -> Bool {
+    if lhs.entries != rhs.entries {return false}
+    if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_AuditEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AuditEntry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}at_ms\0\u{1}tenant\0\u{1}actor\0\u{3}actor_id\0\u{1}role\0\u{1}peer\0\u{1}reason\0\u{1}action\0\u{3}object_kind\0\u{1}object\0\u{1}detail\0\u{1}revision\0\u{1}refused\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.atMs) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.actor) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.actorID) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.role) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.peer) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.action) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.objectKind) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 12: try { try decoder.decodeSingularStringField(value: &self.detail) }()
+      case 13: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
+      case 14: try { try decoder.decodeSingularBoolField(value: &self.refused) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if self.atMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.atMs, fieldNumber: 2)
+    }
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 3)
+    }
+    if !self.actor.isEmpty {
+      try visitor.visitSingularStringField(value: self.actor, fieldNumber: 4)
+    }
+    if !self.actorID.isEmpty {
+      try visitor.visitSingularStringField(value: self.actorID, fieldNumber: 5)
+    }
+    if !self.role.isEmpty {
+      try visitor.visitSingularStringField(value: self.role, fieldNumber: 6)
+    }
+    if !self.peer.isEmpty {
+      try visitor.visitSingularStringField(value: self.peer, fieldNumber: 7)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 8)
+    }
+    if !self.action.isEmpty {
+      try visitor.visitSingularStringField(value: self.action, fieldNumber: 9)
+    }
+    if !self.objectKind.isEmpty {
+      try visitor.visitSingularStringField(value: self.objectKind, fieldNumber: 10)
+    }
+    if !self.object.isEmpty {
+      try visitor.visitSingularStringField(value: self.object, fieldNumber: 11)
+    }
+    if !self.detail.isEmpty {
+      try visitor.visitSingularStringField(value: self.detail, fieldNumber: 12)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularInt64Field(value: self.revision, fieldNumber: 13)
+    }
+    if self.refused != false {
+      try visitor.visitSingularBoolField(value: self.refused, fieldNumber: 14)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_AuditEntry, rhs: Bindery_V1_AuditEntry) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.atMs != rhs.atMs {return false}
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.actor != rhs.actor {return false}
+    if lhs.actorID != rhs.actorID {return false}
+    if lhs.role != rhs.role {return false}
+    if lhs.peer != rhs.peer {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.objectKind != rhs.objectKind {return false}
+    if lhs.object != rhs.object {return false}
+    if lhs.detail != rhs.detail {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.refused != rhs.refused {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -166,6 +166,110 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "History" metadata.
+        package enum History: Sendable {
+            /// Request type for "History".
+            package typealias Input = Bindery_V1_HistoryRequest
+            /// Response type for "History".
+            package typealias Output = Bindery_V1_HistoryResponse
+            /// Descriptor for "History".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "History",
+                type: .unary
+            )
+        }
+        /// Namespace for "Diff" metadata.
+        package enum Diff: Sendable {
+            /// Request type for "Diff".
+            package typealias Input = Bindery_V1_DiffRequest
+            /// Response type for "Diff".
+            package typealias Output = Bindery_V1_DiffResponse
+            /// Descriptor for "Diff".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "Diff",
+                type: .unary
+            )
+        }
+        /// Namespace for "Rollback" metadata.
+        package enum Rollback: Sendable {
+            /// Request type for "Rollback".
+            package typealias Input = Bindery_V1_RollbackRequest
+            /// Response type for "Rollback".
+            package typealias Output = Bindery_V1_ApplyResponse
+            /// Descriptor for "Rollback".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "Rollback",
+                type: .unary
+            )
+        }
+        /// Namespace for "ListRoutes" metadata.
+        package enum ListRoutes: Sendable {
+            /// Request type for "ListRoutes".
+            package typealias Input = Bindery_V1_ListRoutesRequest
+            /// Response type for "ListRoutes".
+            package typealias Output = Bindery_V1_ListRoutesResponse
+            /// Descriptor for "ListRoutes".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ListRoutes",
+                type: .unary
+            )
+        }
+        /// Namespace for "GetRetention" metadata.
+        package enum GetRetention: Sendable {
+            /// Request type for "GetRetention".
+            package typealias Input = Bindery_V1_GetRetentionRequest
+            /// Response type for "GetRetention".
+            package typealias Output = Bindery_V1_Retention
+            /// Descriptor for "GetRetention".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "GetRetention",
+                type: .unary
+            )
+        }
+        /// Namespace for "SetRetention" metadata.
+        package enum SetRetention: Sendable {
+            /// Request type for "SetRetention".
+            package typealias Input = Bindery_V1_SetRetentionRequest
+            /// Response type for "SetRetention".
+            package typealias Output = Bindery_V1_Retention
+            /// Descriptor for "SetRetention".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "SetRetention",
+                type: .unary
+            )
+        }
+        /// Namespace for "PruneHistory" metadata.
+        package enum PruneHistory: Sendable {
+            /// Request type for "PruneHistory".
+            package typealias Input = Bindery_V1_PruneHistoryRequest
+            /// Response type for "PruneHistory".
+            package typealias Output = Bindery_V1_PruneHistoryResponse
+            /// Descriptor for "PruneHistory".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "PruneHistory",
+                type: .unary
+            )
+        }
+        /// Namespace for "Audit" metadata.
+        package enum Audit: Sendable {
+            /// Request type for "Audit".
+            package typealias Input = Bindery_V1_AuditRequest
+            /// Response type for "Audit".
+            package typealias Output = Bindery_V1_AuditResponse
+            /// Descriptor for "Audit".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "Audit",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "bindery.v1.Admin" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Apply.descriptor,
@@ -178,7 +282,15 @@ package enum Bindery_V1_Admin: Sendable {
             CreateToken.descriptor,
             ListTokens.descriptor,
             RevokeToken.descriptor,
-            RotateToken.descriptor
+            RotateToken.descriptor,
+            History.descriptor,
+            Diff.descriptor,
+            Rollback.descriptor,
+            ListRoutes.descriptor,
+            GetRetention.descriptor,
+            SetRetention.descriptor,
+            PruneHistory.descriptor,
+            Audit.descriptor
         ]
     }
 }
@@ -402,6 +514,150 @@ extension Bindery_V1_Admin {
             request: GRPCCore.StreamingServerRequest<Bindery_V1_RotateTokenRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_RotateTokenResponse>
+
+        /// Handle the "History" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The versions of one object, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_HistoryRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_HistoryResponse` messages.
+        func history(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_HistoryRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_HistoryResponse>
+
+        /// Handle the "Diff" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What differs between two versions of one object.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_DiffRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_DiffResponse` messages.
+        func diff(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_DiffRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_DiffResponse>
+
+        /// Handle the "Rollback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_RollbackRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ApplyResponse` messages.
+        func rollback(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_RollbackRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ApplyResponse>
+
+        /// Handle the "ListRoutes" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Addresses of bindings.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ListRoutesRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ListRoutesResponse` messages.
+        func listRoutes(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ListRoutesRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListRoutesResponse>
+
+        /// Handle the "GetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How much of the past is kept.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_GetRetentionRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_Retention` messages.
+        func getRetention(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_GetRetentionRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Retention>
+
+        /// Handle the "SetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Says how much of the past is to be kept. Removes nothing by itself.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_SetRetentionRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_Retention` messages.
+        func setRetention(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_SetRetentionRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Retention>
+
+        /// Handle the "PruneHistory" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Removes, or counts, what need not be kept any more.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_PruneHistoryRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_PruneHistoryResponse` messages.
+        func pruneHistory(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_PruneHistoryRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_PruneHistoryResponse>
+
+        /// Handle the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_AuditRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_AuditResponse` messages.
+        func audit(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_AuditRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_AuditResponse>
     }
 
     /// Service protocol for the "bindery.v1.Admin" service.
@@ -609,6 +865,150 @@ extension Bindery_V1_Admin {
             request: GRPCCore.ServerRequest<Bindery_V1_RotateTokenRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_RotateTokenResponse>
+
+        /// Handle the "History" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The versions of one object, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_HistoryRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_HistoryResponse` message.
+        func history(
+            request: GRPCCore.ServerRequest<Bindery_V1_HistoryRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_HistoryResponse>
+
+        /// Handle the "Diff" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What differs between two versions of one object.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_DiffRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_DiffResponse` message.
+        func diff(
+            request: GRPCCore.ServerRequest<Bindery_V1_DiffRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_DiffResponse>
+
+        /// Handle the "Rollback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RollbackRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ApplyResponse` message.
+        func rollback(
+            request: GRPCCore.ServerRequest<Bindery_V1_RollbackRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ApplyResponse>
+
+        /// Handle the "ListRoutes" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Addresses of bindings.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListRoutesRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ListRoutesResponse` message.
+        func listRoutes(
+            request: GRPCCore.ServerRequest<Bindery_V1_ListRoutesRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListRoutesResponse>
+
+        /// Handle the "GetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How much of the past is kept.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_GetRetentionRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_Retention` message.
+        func getRetention(
+            request: GRPCCore.ServerRequest<Bindery_V1_GetRetentionRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Retention>
+
+        /// Handle the "SetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Says how much of the past is to be kept. Removes nothing by itself.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_SetRetentionRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_Retention` message.
+        func setRetention(
+            request: GRPCCore.ServerRequest<Bindery_V1_SetRetentionRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Retention>
+
+        /// Handle the "PruneHistory" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Removes, or counts, what need not be kept any more.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_PruneHistoryRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_PruneHistoryResponse` message.
+        func pruneHistory(
+            request: GRPCCore.ServerRequest<Bindery_V1_PruneHistoryRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_PruneHistoryResponse>
+
+        /// Handle the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_AuditResponse` message.
+        func audit(
+            request: GRPCCore.ServerRequest<Bindery_V1_AuditRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_AuditResponse>
     }
 
     /// Simple service protocol for the "bindery.v1.Admin" service.
@@ -815,6 +1215,150 @@ extension Bindery_V1_Admin {
             request: Bindery_V1_RotateTokenRequest,
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_RotateTokenResponse
+
+        /// Handle the "History" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The versions of one object, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_HistoryRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_HistoryResponse` to respond with.
+        func history(
+            request: Bindery_V1_HistoryRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_HistoryResponse
+
+        /// Handle the "Diff" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What differs between two versions of one object.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_DiffRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_DiffResponse` to respond with.
+        func diff(
+            request: Bindery_V1_DiffRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_DiffResponse
+
+        /// Handle the "Rollback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_RollbackRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ApplyResponse` to respond with.
+        func rollback(
+            request: Bindery_V1_RollbackRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ApplyResponse
+
+        /// Handle the "ListRoutes" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Addresses of bindings.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ListRoutesRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ListRoutesResponse` to respond with.
+        func listRoutes(
+            request: Bindery_V1_ListRoutesRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ListRoutesResponse
+
+        /// Handle the "GetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How much of the past is kept.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_GetRetentionRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_Retention` to respond with.
+        func getRetention(
+            request: Bindery_V1_GetRetentionRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_Retention
+
+        /// Handle the "SetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Says how much of the past is to be kept. Removes nothing by itself.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_SetRetentionRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_Retention` to respond with.
+        func setRetention(
+            request: Bindery_V1_SetRetentionRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_Retention
+
+        /// Handle the "PruneHistory" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Removes, or counts, what need not be kept any more.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_PruneHistoryRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_PruneHistoryResponse` to respond with.
+        func pruneHistory(
+            request: Bindery_V1_PruneHistoryRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_PruneHistoryResponse
+
+        /// Handle the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_AuditRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_AuditResponse` to respond with.
+        func audit(
+            request: Bindery_V1_AuditRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_AuditResponse
     }
 }
 
@@ -943,6 +1487,94 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.History.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_HistoryRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_HistoryResponse>(),
+            handler: { request, context in
+                try await self.history(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.Diff.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_DiffRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_DiffResponse>(),
+            handler: { request, context in
+                try await self.diff(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.Rollback.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_RollbackRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ApplyResponse>(),
+            handler: { request, context in
+                try await self.rollback(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ListRoutes.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListRoutesRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListRoutesResponse>(),
+            handler: { request, context in
+                try await self.listRoutes(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.GetRetention.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_GetRetentionRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_Retention>(),
+            handler: { request, context in
+                try await self.getRetention(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.SetRetention.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_SetRetentionRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_Retention>(),
+            handler: { request, context in
+                try await self.setRetention(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.PruneHistory.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_PruneHistoryRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_PruneHistoryResponse>(),
+            handler: { request, context in
+                try await self.pruneHistory(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.Audit.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_AuditRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_AuditResponse>(),
+            handler: { request, context in
+                try await self.audit(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -1064,6 +1696,94 @@ extension Bindery_V1_Admin.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_RotateTokenResponse> {
         let response = try await self.rotateToken(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func history(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_HistoryRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_HistoryResponse> {
+        let response = try await self.history(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func diff(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_DiffRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_DiffResponse> {
+        let response = try await self.diff(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func rollback(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_RollbackRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ApplyResponse> {
+        let response = try await self.rollback(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func listRoutes(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ListRoutesRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListRoutesResponse> {
+        let response = try await self.listRoutes(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func getRetention(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_GetRetentionRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Retention> {
+        let response = try await self.getRetention(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func setRetention(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_SetRetentionRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Retention> {
+        let response = try await self.setRetention(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func pruneHistory(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_PruneHistoryRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_PruneHistoryResponse> {
+        let response = try await self.pruneHistory(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func audit(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_AuditRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_AuditResponse> {
+        let response = try await self.audit(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -1214,6 +1934,110 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Bindery_V1_RotateTokenResponse> {
         return GRPCCore.ServerResponse<Bindery_V1_RotateTokenResponse>(
             message: try await self.rotateToken(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func history(
+        request: GRPCCore.ServerRequest<Bindery_V1_HistoryRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_HistoryResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_HistoryResponse>(
+            message: try await self.history(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func diff(
+        request: GRPCCore.ServerRequest<Bindery_V1_DiffRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_DiffResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_DiffResponse>(
+            message: try await self.diff(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func rollback(
+        request: GRPCCore.ServerRequest<Bindery_V1_RollbackRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ApplyResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ApplyResponse>(
+            message: try await self.rollback(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func listRoutes(
+        request: GRPCCore.ServerRequest<Bindery_V1_ListRoutesRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListRoutesResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ListRoutesResponse>(
+            message: try await self.listRoutes(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func getRetention(
+        request: GRPCCore.ServerRequest<Bindery_V1_GetRetentionRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Retention> {
+        return GRPCCore.ServerResponse<Bindery_V1_Retention>(
+            message: try await self.getRetention(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func setRetention(
+        request: GRPCCore.ServerRequest<Bindery_V1_SetRetentionRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Retention> {
+        return GRPCCore.ServerResponse<Bindery_V1_Retention>(
+            message: try await self.setRetention(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func pruneHistory(
+        request: GRPCCore.ServerRequest<Bindery_V1_PruneHistoryRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_PruneHistoryResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_PruneHistoryResponse>(
+            message: try await self.pruneHistory(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func audit(
+        request: GRPCCore.ServerRequest<Bindery_V1_AuditRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_AuditResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_AuditResponse>(
+            message: try await self.audit(
                 request: request.message,
                 context: context
             ),
@@ -1482,6 +2306,190 @@ extension Bindery_V1_Admin {
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_RotateTokenResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_RotateTokenResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "History" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The versions of one object, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_HistoryRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_HistoryRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_HistoryResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func history<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_HistoryRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_HistoryRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_HistoryResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_HistoryResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Diff" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What differs between two versions of one object.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_DiffRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_DiffRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_DiffResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func diff<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_DiffRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_DiffRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_DiffResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_DiffResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Rollback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RollbackRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_RollbackRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ApplyResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func rollback<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_RollbackRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_RollbackRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ApplyResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ListRoutes" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Addresses of bindings.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListRoutesRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListRoutesRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListRoutesResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func listRoutes<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListRoutesRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListRoutesRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListRoutesResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRoutesResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "GetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How much of the past is kept.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_GetRetentionRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_GetRetentionRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Retention` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func getRetention<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_GetRetentionRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_GetRetentionRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Retention>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "SetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Says how much of the past is to be kept. Removes nothing by itself.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_SetRetentionRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_SetRetentionRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Retention` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func setRetention<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_SetRetentionRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_SetRetentionRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Retention>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "PruneHistory" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Removes, or counts, what need not be kept any more.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_PruneHistoryRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_PruneHistoryRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_PruneHistoryResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func pruneHistory<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_PruneHistoryRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_PruneHistoryRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_PruneHistoryResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_PruneHistoryResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_AuditRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_AuditResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func audit<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_AuditRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_AuditRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_AuditResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -1872,6 +2880,278 @@ extension Bindery_V1_Admin {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "History" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The versions of one object, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_HistoryRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_HistoryRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_HistoryResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func history<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_HistoryRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_HistoryRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_HistoryResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_HistoryResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.History.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Diff" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What differs between two versions of one object.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_DiffRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_DiffRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_DiffResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func diff<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_DiffRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_DiffRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_DiffResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_DiffResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.Diff.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Rollback" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_RollbackRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_RollbackRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ApplyResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func rollback<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_RollbackRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_RollbackRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ApplyResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.Rollback.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ListRoutes" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Addresses of bindings.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListRoutesRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListRoutesRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListRoutesResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func listRoutes<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListRoutesRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListRoutesRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListRoutesResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRoutesResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ListRoutes.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "GetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How much of the past is kept.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_GetRetentionRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_GetRetentionRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Retention` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func getRetention<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_GetRetentionRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_GetRetentionRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Retention>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.GetRetention.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "SetRetention" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Says how much of the past is to be kept. Removes nothing by itself.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_SetRetentionRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_SetRetentionRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Retention` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func setRetention<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_SetRetentionRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_SetRetentionRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Retention>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.SetRetention.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "PruneHistory" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Removes, or counts, what need not be kept any more.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_PruneHistoryRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_PruneHistoryRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_PruneHistoryResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func pruneHistory<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_PruneHistoryRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_PruneHistoryRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_PruneHistoryResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_PruneHistoryResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.PruneHistory.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Audit" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Who changed what, when, why and from where, and what was refused; newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_AuditRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_AuditResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func audit<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_AuditRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_AuditRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_AuditResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.Audit.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -2190,6 +3470,238 @@ extension Bindery_V1_Admin.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_RotateTokenRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_RotateTokenResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "History" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The versions of one object, newest first.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_HistoryRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func history<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_HistoryRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_HistoryResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.history(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_HistoryRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_HistoryResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Diff" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What differs between two versions of one object.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_DiffRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func diff<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_DiffRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_DiffResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.diff(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_DiffRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_DiffResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Rollback" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_RollbackRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func rollback<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_RollbackRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.rollback(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_RollbackRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ApplyResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListRoutes" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Addresses of bindings.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ListRoutesRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listRoutes<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ListRoutesRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRoutesResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.listRoutes(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListRoutesRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListRoutesResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "GetRetention" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > How much of the past is kept.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_GetRetentionRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func getRetention<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_GetRetentionRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.getRetention(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_GetRetentionRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_Retention>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "SetRetention" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Says how much of the past is to be kept. Removes nothing by itself.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_SetRetentionRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func setRetention<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_SetRetentionRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.setRetention(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_SetRetentionRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_Retention>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "PruneHistory" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Removes, or counts, what need not be kept any more.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_PruneHistoryRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func pruneHistory<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_PruneHistoryRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_PruneHistoryResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.pruneHistory(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_PruneHistoryRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_PruneHistoryResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Audit" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Who changed what, when, why and from where, and what was refused; newest first.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_AuditRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func audit<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_AuditRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.audit(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_AuditRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_AuditResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -2554,6 +4066,270 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.rotateToken(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "History" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The versions of one object, newest first.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func history<Result>(
+        _ message: Bindery_V1_HistoryRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_HistoryResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_HistoryRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.history(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Diff" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What differs between two versions of one object.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func diff<Result>(
+        _ message: Bindery_V1_DiffRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_DiffResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_DiffRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.diff(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Rollback" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Makes a new version with the content of an old one; compiles and pushes it like any other.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func rollback<Result>(
+        _ message: Bindery_V1_RollbackRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_RollbackRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.rollback(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListRoutes" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Addresses of bindings.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listRoutes<Result>(
+        _ message: Bindery_V1_ListRoutesRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRoutesResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ListRoutesRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.listRoutes(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "GetRetention" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > How much of the past is kept.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func getRetention<Result>(
+        _ message: Bindery_V1_GetRetentionRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_GetRetentionRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.getRetention(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "SetRetention" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Says how much of the past is to be kept. Removes nothing by itself.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func setRetention<Result>(
+        _ message: Bindery_V1_SetRetentionRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Retention>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_SetRetentionRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.setRetention(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "PruneHistory" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Removes, or counts, what need not be kept any more.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func pruneHistory<Result>(
+        _ message: Bindery_V1_PruneHistoryRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_PruneHistoryResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_PruneHistoryRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.pruneHistory(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Audit" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Who changed what, when, why and from where, and what was refused; newest first.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func audit<Result>(
+        _ message: Bindery_V1_AuditRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_AuditRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.audit(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -12,12 +12,14 @@ struct BenchCommand: AsyncParsableCommand {
         Shared/Scripts/bench push      publish -> received and acknowledged by 100 and 1,000 watchers
         Shared/Scripts/bench turn      turns/s and added latency of a node on an instant model
         Shared/Scripts/bench transport gRPC calls/s, streams, fan-out and memory beside other servers
+        Shared/Scripts/bench compile   100,000 bindings from cold, and after one edit
 
       Every server, publisher and crowd of clients is a process of its own. A ratio says more than
       a time: it stays when the machine changes.
       """,
     subcommands: [
-      PushBench.self, TurnBench.self, TransportBench.self, WatchLoad.self, FanoutFloor.self,
+      PushBench.self, TurnBench.self, TransportBench.self, CompileBench.self, WatchLoad.self,
+      FanoutFloor.self,
       InstantModel.self, EchoServer.self, StreamLoad.self,
     ]
   )

@@ -76,14 +76,14 @@ private final class Table: Sendable {
     let roster = table.roster()
     try await roster.refresh()
     let reads = table.reads
-    #expect(try roster.principal(of: admin.text).role == .admin)
+    #expect(try roster.principal(of: admin.text).role == .person(.admin, .platform))
     #expect(
       try roster.principal(of: author.text).role
-        == .tenant(tenant, slug: "medicly", mayWrite: true)
+        == .person(.author, .tenant(tenant, slug: "medicly"))
     )
     #expect(
       try roster.principal(of: viewer.text).role
-        == .tenant(tenant, slug: "medicly", mayWrite: false)
+        == .person(.viewer, .tenant(tenant, slug: "medicly"))
     )
     #expect(
       try roster.principal(of: node.text).role
@@ -99,7 +99,7 @@ private final class Table: Sendable {
     let revoked = add(.admin) { $0.revokedAt = table.now }
     let roster = table.roster()
     try await roster.refresh()
-    #expect(try roster.principal(of: expiring.text).role == .admin)
+    #expect(try roster.principal(of: expiring.text).role == .person(.admin, .platform))
     table.pass(10)
     let cases = [
       (expiring.text, "has expired"), (revoked.text, "was revoked"),
@@ -148,7 +148,7 @@ private final class Table: Sendable {
       let word = ["removed": "removed", "rotated": "rotated", "expired": "expired"][how]
       #expect(first?.contains(word ?? "revoked") == true)
       // The other token's goes on.
-      #expect(try roster.principal(of: other.text).role == .admin)
+      #expect(try roster.principal(of: other.text).role == .person(.admin, .platform))
       group.cancelAll()
     }
   }

@@ -67,7 +67,7 @@ import Testing
       stray.json:5 CFG_BAD_YAML
       unreadable.yaml:5 CFG_BAD_YAML
       unreadable.yaml:11 CFG_BAD_YAML
-      unreadable.yaml:18 AGT_NO_DEFAULT_MODEL /model_routing/default
+      unreadable.yaml:17 AGT_NO_DEFAULT_MODEL /model_routing/default
       """
     #expect(listed(diagnostics) == lines(expected))
     #expect(diagnostics.count == lines(expected).count)

@@ -55,7 +55,8 @@ import Testing
     "Plain words are read by YAML 1.2, where only true and false are booleans",
     arguments: [
       ("no", "no"), ("yes", "yes"), ("on", "on"), ("12:30", "12:30"), ("1_000", "1_000"),
-      ("true", true), ("~", nil), ("null", nil), ("12", 12), ("-3", -3), ("1.5", 1.5), ("1e3", 1e3),
+      ("true", true), ("~", nil), ("null", nil), ("", nil), (" # nothing", nil), ("12", 12),
+      ("-3", -3), ("1.5", 1.5), ("1e3", 1e3),
       ("\"12\"", "12"), ("'true'", "true"), ("2026-11-24", "2026-11-24"), ("0123", 123),
       ("919800000001", 919_800_000_001), (".", "."), ("-", "-"), ("e", "e"),
       ("!!str 12", "12"),

@@ -115,7 +115,7 @@ import Testing
       (["retrieval": ["metric": "l2"]], ["RET_INDEX_MISMATCH /retrieval/metric"]),
       (["max_tool_iterations": 21], ["AGT_ITER_RANGE /max_tool_iterations"]),
       (["max_tool_iterations": 1.5], ["CFG_TYPE /max_tool_iterations"]),
-      (["tools": ["look_up"]], ["CFG_TYPE /tools/0", "CFG_MISSING /tools/0/name"]),
+      (["tools": ["look_up"]], ["CFG_TYPE /tools/0"]),
     ] as [([String: JSONValue], [String])]
   )
   func agents(change: [String: JSONValue], codes: [String]) {
@@ -147,7 +147,7 @@ import Testing
       (["auth": ["type": "header", "secret_ref": "crm"]], ["CFG_MISSING /auth/header"]),
       (["timeout_ms": 1], ["CFG_RANGE /timeout_ms"]),
       (["approval": "ask"], ["CFG_CHOICE /approval"]),
-      (["redact": ["aadhaar"]], ["CFG_CHOICE /redact"]),
+      (["redact": ["aadhaar"]], ["CFG_CHOICE /redact/0"]),
     ] as [([String: JSONValue], [String])]
   )
   func tools(change: [String: JSONValue], codes: [String]) {
@@ -176,8 +176,8 @@ import Testing
         ["severity": "rewrite", "rewrite": ["mode": "replace"]],
         ["GRD_REWRITE_MISSING /rewrite/with"]
       ),
-      (["when": ["channels": ["fax"]]], ["BND_CHANNEL_UNKNOWN /when/channels"]),
-      (["overridable_by": ["platform"]], ["CFG_CHOICE /overridable_by"]),
+      (["when": ["channels": ["fax"]]], ["BND_CHANNEL_UNKNOWN /when/channels/0"]),
+      (["overridable_by": ["platform"]], ["CFG_CHOICE /overridable_by/0"]),
       (["on_error": "ignore"], ["CFG_CHOICE /on_error"]),
       (["severity": "block", "message": "no x here"], ["GRD_CONTRADICTION /message"]),
       (

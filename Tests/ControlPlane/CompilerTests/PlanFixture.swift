@@ -6,6 +6,7 @@ import Foundation
 struct PlanFixture {
   var planner = Planner(toolAllow: ["127.0.0.1:7480"])
   var world = World(revision: .zero, objects: [:], routes: [], accountOwners: [:])
+  var options = ApplyOptions(author: "author", reason: "a test")
   private var minted: UInt8 = 0
 
   static func folder(_ name: String) -> String {
@@ -20,8 +21,7 @@ struct PlanFixture {
     return planner.plan(
       documents: documents,
       world: world,
-      author: "author",
-      reason: "a test",
+      options: options,
       now: Date(timeIntervalSince1970: 1_790_000_000)
     ) {
       minted += 1
@@ -35,7 +35,14 @@ struct PlanFixture {
     let plan = plan(documents)
     guard let publication = plan.publication else { return plan }
     world.revision = world.revision.next
-    for object in publication.objects { world.objects[object.key] = object }
+    for object in publication.objects + publication.adopted {
+      world.objects[object.key] = object
+      world.deleted[object.key] = nil
+    }
+    for object in publication.deleted {
+      world.objects[object.key] = nil
+      world.deleted[object.key] = object
+    }
     for key in publication.removed {
       guard case .route(_, let channel, let name) = key else { continue }
       world.routes.removeAll { ($0.channel, $0.key) == (channel, name) }

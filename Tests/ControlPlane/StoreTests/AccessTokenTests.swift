@@ -120,15 +120,16 @@ import Testing
     }
   }
 
-  @Test func `takes no token that is of no tenant and no platform role, or the other way round`()
+  @Test func `takes no node of a tenant, none without a name, and no name of what is no node`()
     async throws
   {
     try await withStore { fixture in
       let mine = SampleTenant("medicly", number: "919800000004")
       try await fixture.store.publish(mine.publication())
-      var wrong = [token(.author), token(.admin), token(.node)]
-      wrong[1].tenant = mine.tenantID
-      wrong[2].nodeID = nil
+      var wrong = [token(.node), token(.node), token(.author, mine.tenantID)]
+      wrong[0].tenant = mine.tenantID
+      wrong[1].nodeID = nil
+      wrong[2].nodeID = "edge-1"
       for it in wrong {
         let refused = await #expect(throws: PostgresError.self) {
           try await fixture.store.insert(it)

@@ -149,6 +149,28 @@ struct SchedulingTests {
     #expect(desk.held.count == 0)
   }
 
+  @Test("sets a held message aside that is refused, and goes on with the others")
+  func heldAndRefused() async throws {
+    let desk = Desk(TurnHarness(tenant: SampleTenant(degraded: .hold)))
+    desk.harness.controlPlane.read {
+      $0.isAway = true
+      $0.refusedMessages = ["wamid.A"]
+    }
+    try await desk.running {
+      #expect(await desk.say("one", id: "wamid.A") == .stored)
+      #expect(await desk.say("two", id: "wamid.B") == .stored)
+      desk.harness.controlPlane.read { $0.isAway = false }
+      #expect(await desk.intake.replayHeld())
+      try await wait { desk.harness.sender.messages.count == 1 }
+      try await wait { await desk.scheduler.count == 0 }
+      #expect(await desk.intake.replayHeld())
+    }
+    #expect(desk.harness.controlPlane.read { $0.accepts } == 2)
+    #expect(desk.held.count == 0)
+    // Still on disk.
+    #expect(desk.harness.inbox.count == 1)
+  }
+
   @Test("tells the sender to try again when neither the control plane nor the disk takes it")
   func nowhere() async throws {
     let desk = Desk(TurnHarness())

@@ -21,6 +21,7 @@ import control_ledger
 import control_switches
 import control_tokens
 import control_turns
+import control_versions
 from control_session import SECONDS, Session
 from control_watch import Watch
 from report import expect, expect_status
@@ -88,6 +89,7 @@ def run(session: Session) -> int:
     if watch is not None:
         watch = control_distribution.resume(session, watch)
         control_switches.archive(session, watch)
+    control_versions.versions(session)
     coverage(session)
     session.raw_channel.close()
     return session.report.finish()

@@ -29,7 +29,9 @@ def tokens(session: Session) -> None:
         for wrong in (
             admin.CreateTokenRequest(),
             admin.CreateTokenRequest(role="TOKEN_ROLE_AUTHOR"),
-            admin.CreateTokenRequest(role="TOKEN_ROLE_ADMIN", tenant=session.tenant),
+            admin.CreateTokenRequest(
+                role="TOKEN_ROLE_OPERATOR", tenant=session.tenant, platform=True
+            ),
             admin.CreateTokenRequest(role="TOKEN_ROLE_NODE", node_id="not a name"),
         ):
             expect_status(
@@ -64,3 +66,20 @@ def tokens(session: Session) -> None:
         expect_status(
             grpc.StatusCode.NOT_FOUND, lambda: stub.RevokeToken(unknown, timeout=SECONDS)
         )
+    with session.report.check("Admin/Audit") as seen:
+        request = admin.AuditRequest(object_kind="Token", object=token_id, page_size=2)
+        pages = [stub.Audit(request, timeout=SECONDS)]
+        request.page_token = pages[0].next_page_token
+        pages.append(stub.Audit(request, timeout=SECONDS))
+        entries = [entry for page in pages for entry in page.entries]
+        expect("the actions", [it.action for it in entries], ["revoke", "rotate", "create"])
+        expect("the last page's token", pages[1].next_page_token, "")
+        expect("who made it", entries[-1].actor, "tests")
+        expect("the role where nobody is asked", entries[-1].role, "open")
+        expect_that(all(it.peer for it in entries), "no peer")
+        expect_that(secret not in str(pages), "the log shows the secret")
+        wrong = admin.AuditRequest(page_token="x")
+        expect_status(
+            grpc.StatusCode.INVALID_ARGUMENT, lambda: stub.Audit(wrong, timeout=SECONDS)
+        )
+        seen.append(f"{len(entries)} entries")

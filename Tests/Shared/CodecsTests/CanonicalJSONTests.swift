@@ -117,3 +117,55 @@ import Testing
     }
   }
 }
+
+@Suite struct EncodableTests {
+  struct Everything: Codable, Equatable {
+    var text = "é\u{0}\"😀"
+    var flag = true
+    var int = Int.min
+    var small: Int8 = -8
+    var byte: UInt8 = 200
+    var double = 1e21
+    var whole = 3.0
+    var float: Float = 0.1
+    var none: Int?
+    var data = Data([0, 1, 255])
+    var date = Date(timeIntervalSinceReferenceDate: 12.5)
+    var id = UUID(uuid: (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))
+    var list: [Int?] = [1, nil, 3]
+    var nested = [["a": [1.5]], [:]]
+    var choice = GuardrailRule.Kind.maxLength
+    var value: JSONValue = ["a": [nil, 1, 2.5, ["b": "c"]]]
+    var empty = Empty()
+
+    struct Empty: Codable, Equatable {}
+  }
+
+  @Test("Any Encodable has the text that JSONEncoder's form of it has")
+  func sameAsFoundation() throws {
+    let foundation = try JSONDecoder().decode(
+      JSONValue.self,
+      from: try JSONEncoder().encode(Everything())
+    )
+    #expect(try CanonicalJSON.encode(Everything()) == CanonicalJSON.encode(foundation))
+    let read = try CanonicalJSON.decode(
+      try CanonicalJSON.encode(Everything()),
+      as: Everything.self
+    )
+    #expect(read == Everything())
+  }
+
+  @Test("Integers beyond Int64 are refused, as JSON readers would change them")
+  func tooLarge() {
+    #expect(throws: EncodingError.self) { try CanonicalJSON.encode([UInt64.max]) }
+  }
+
+  @Test("Keys with characters beyond U+FFFF stand before U+E000 through U+FFFF")
+  func supplementary() throws {
+    let value: JSONValue = ["\u{FFFD}": 1, "😀": 2, "\u{E000}": 3, "퟿": 4, "a😀": 5, "a": 6]
+    #expect(
+      try CanonicalJSON.encode(value)
+        == "{\"a\":6,\"a😀\":5,\"퟿\":4,\"😀\":2,\"\u{E000}\":3,\"\u{FFFD}\":1}"
+    )
+  }
+}

@@ -1,5 +1,5 @@
 package import Domain
-internal import Foundation
+package import Foundation
 
 /// Reads the database as its superuser through the stock client `psql`: what is stored, without any
 /// of our own code in between.
@@ -33,6 +33,27 @@ package struct Database: Sendable {
       throw ScenarioFailure("psql: \(completed.standardError)")
     }
     return completed.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// Holds the locks of some statements until the program is ended with `release`.
+  package func hold(_ statements: String, log: URL) throws -> Program {
+    try Program(
+      "psql",
+      path: psql,
+      arguments: [
+        "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", conninfo, "--command", "begin",
+        "--command", statements, "--command", "select pg_sleep(600) as held",
+      ],
+      log: log
+    )
+  }
+
+  /// Ends what `hold` started. The server wouldn't notice that its client is gone while it sleeps.
+  package func release(_ held: Program) async throws {
+    _ = try await scalar(
+      "select count(pg_terminate_backend(pid)) from pg_stat_activity where query like 'select pg_sleep(600) as held%'"
+    )
+    try await held.waitUntilExit(within: .seconds(10))
   }
 
   package func count(_ query: String) async throws -> Int {

@@ -8,6 +8,8 @@ package import Wire
 package final class MemoryControlPlane: ConversationCalls {
   package struct State: Sendable {
     package var isAway = false
+    /// Accept refuses the messages of these ids.
+    package var refusedMessages: Set<String> = []
     /// Answers CommitTurn with this instead of committing.
     package var commitDisposition: Bindery_V1_CommitTurnResponse.Disposition?
     package var beginDisposition: Bindery_V1_BeginTurnResponse.Disposition?
@@ -52,6 +54,9 @@ package final class MemoryControlPlane: ConversationCalls {
     let address = try address(request.conversation)
     return try present { state in
       state.accepts += 1
+      guard !state.refusedMessages.contains(request.message.providerMessageID) else {
+        throw ConversationFailure(code: .refused, message: "may not")
+      }
       var response = Bindery_V1_AcceptResponse()
       guard state.seen.insert(request.message.providerMessageID).inserted else {
         response.disposition = .duplicate

@@ -16,12 +16,21 @@ enum ProcessUsage {
 
   /// Resident memory in KiB (VmRSS).
   static func residentKiB(of process: Int32) throws -> Double {
+    try status("VmRSS", of: process)
+  }
+
+  /// The most resident memory so far in KiB (VmHWM).
+  static func peakResidentKiB(of process: Int32) throws -> Double {
+    try status("VmHWM", of: process)
+  }
+
+  private static func status(_ name: String, of process: Int32) throws -> Double {
     for line in try read("/proc/\(process)/status").split(separator: "\n")
-    where line.hasPrefix("VmRSS:") {
+    where line.hasPrefix("\(name):") {
       let words = line.split(whereSeparator: \.isWhitespace)
       if words.count == 3, let value = Double(words[1]) { return value }
     }
-    throw BenchFailure("/proc/\(process)/status has no VmRSS")
+    throw BenchFailure("/proc/\(process)/status has no \(name)")
   }
 
   private static func read(_ path: String) throws -> String {

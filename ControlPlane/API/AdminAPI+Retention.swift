@@ -1,0 +1,64 @@
+internal import Domain
+internal import Foundation
+package import GRPCCore
+internal import Store
+package import Wire
+
+extension AdminAPI {
+  package func getRetention(
+    request: Bindery_V1_GetRetentionRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_Retention {
+    try await translatingErrors { Bindery_V1_Retention(try await store.retention()) }
+  }
+
+  package func setRetention(
+    request: Bindery_V1_SetRetentionRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_Retention {
+    try await translatingErrors {
+      guard (0 ... 36_500).contains(request.keepDays), request.keepRevisions >= 1 else {
+        throw RPCError(
+          code: .invalidArgument,
+          message: "keep_days must be 0 (for ever) to 36500, keep_revisions at least 1"
+        )
+      }
+      return Bindery_V1_Retention(
+        try await store.setRetention(
+          keepDays: request.keepDays,
+          keepRevisions: request.keepRevisions,
+          author: request.author,
+          reason: request.reason
+        )
+      )
+    }
+  }
+
+  package func pruneHistory(
+    request: Bindery_V1_PruneHistoryRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_PruneHistoryResponse {
+    try await translatingErrors {
+      let pruned = try await store.pruneHistory(dryRun: request.dryRun)
+      var response = Bindery_V1_PruneHistoryResponse()
+      response.oldestRevision = pruned.oldest.value
+      response.versions = pruned.versions
+      response.changes = pruned.changes
+      response.sections = pruned.sections
+      return response
+    }
+  }
+}
+
+extension Bindery_V1_Retention {
+  init(_ retention: Retention) {
+    self.init()
+    keepDays = retention.keepDays
+    keepRevisions = retention.keepRevisions
+    oldestRevision = retention.oldest.value
+    newestRevision = retention.newest.value
+    changedBy = retention.changedBy
+    reason = retention.reason
+    changedAtMs = retention.changedAt.map { Int64($0.timeIntervalSince1970 * 1000) } ?? 0
+  }
+}

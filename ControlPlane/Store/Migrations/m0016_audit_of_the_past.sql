@@ -1,0 +1,39 @@
+-- The audit log tells of what is deleted although its row stays, of what comes back, and of how much of
+-- the past is kept.
+
+create or replace function audit_objects() returns trigger language plpgsql as $$
+begin
+  case tg_op
+    when 'INSERT' then
+      insert into audit_log (tenant_id, action, object_kind, object, detail)
+      select n.tenant_id, 'create', tg_argv[0], n.slug, 'version ' || n.version
+      from new_rows n order by n.slug;
+    when 'UPDATE' then
+      insert into audit_log (tenant_id, action, object_kind, object, detail)
+      select n.tenant_id,
+        case
+          when n.removed_at is not null and o.removed_at is null then 'delete'
+          when n.removed_at is null and o.removed_at is not null then 'create'
+          else 'update'
+        end,
+        tg_argv[0], n.slug, 'version ' || o.version || ' to ' || n.version
+      from old_rows o join new_rows n using (id) where n.version <> o.version order by n.slug;
+    else
+      insert into audit_log (tenant_id, action, object_kind, object, detail)
+      select o.tenant_id, 'delete', tg_argv[0], o.slug, 'version ' || o.version
+      from old_rows o order by o.slug;
+  end case;
+  return null;
+end $$;
+
+create function audit_retention() returns trigger language plpgsql as $$
+begin
+  insert into audit_log (tenant_id, action, object_kind, object, detail)
+  values (null, 'update', 'Retention', 'history',
+    format('%s days to %s, %s revisions to %s', old.keep_days, new.keep_days, old.keep_revisions,
+      new.keep_revisions));
+  return null;
+end $$;
+create trigger audit_update after update of keep_days, keep_revisions on history_retention
+  for each row when (old.keep_days <> new.keep_days or old.keep_revisions <> new.keep_revisions)
+  execute function audit_retention();
