@@ -10,33 +10,6 @@ import Testing
 import Wire
 import WireServices
 
-/// The certificates of this suite, below its stack's folder.
-private struct Certificates {
-  let folder: URL
-
-  init(below folder: URL) { self.folder = folder.appending(path: "tls") }
-
-  var root: String { folder.appending(path: "root.pem").path }
-  func certificate(_ name: String) -> String { folder.appending(path: "\(name).pem").path }
-  func key(_ name: String) -> String { folder.appending(path: "\(name).key").path }
-
-  func issue() throws {
-    let authority = try TestAuthority()
-    _ = try authority.issue("server")
-    // Bound to a tenant that does not exist.
-    _ = try authority.issue(
-      "bound",
-      names: ["URI:bindery:node:edge-7?region=local&tenant=\(TenantID(UUID()))"]
-    )
-    _ = try authority.issue(
-      "spiffe",
-      names: ["URI:spiffe://example.org/region/local/node/edge-8"]
-    )
-    _ = try authority.issue("nobody", commonName: "edge-9", names: ["DNS:edge-9"])
-    try FileManager.default.copyItem(atPath: authority.folder, toPath: folder.path)
-  }
-}
-
 @Suite(
   .serialized,
   .stack(
@@ -406,23 +379,7 @@ struct `Access of nodes` {
   }
 }
 
-extension Stack {
-  /// The platform's administrator, over TLS.
-  nonisolated func secureTool() throws -> SecureTool {
-    SecureTool(tool: try tool(token: adminToken()), root: Certificates(below: folder).root)
-  }
-}
-
 extension Bindery_V1_WatchResponse {
   fileprivate var hasControl: Bool { if case .control = message { true } else { false } }
   fileprivate var hasSnapshotEnd: Bool { if case .snapshotEnd = message { true } else { false } }
-}
-
-struct SecureTool {
-  var tool: CommandLineTool
-  var root: String
-
-  func json(_ arguments: [String]) async throws -> JSONValue {
-    try await tool.json(arguments + ["--tls-ca", root])
-  }
 }
