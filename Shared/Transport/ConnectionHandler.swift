@@ -162,9 +162,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     if !isReading { flush() }
   }
 
-  func flushScheduled() {
+  /// - Returns: How many bytes that were.
+  func flushScheduled() -> Int {
     isFlushScheduled = false
+    let before = session.pulledBytes
     flush()
+    return session.pulledBytes - before
   }
 
   func flush() {

@@ -15,7 +15,7 @@ package final class DrivenConnection {
   private var calls: [WeakCall] = []
 
   /// A server that answers by the path's last letter: "e" echoes what has come, "f" fails, "l" sends
-  /// a message larger than a window, and all else waits.
+  /// a message larger than a window, "n" sends without end as there is room, and all else waits.
   package static func server(
     _ configuration: ServerTransportConfiguration,
     on loop: any EventLoop
@@ -112,7 +112,22 @@ package final class DrivenConnection {
       case UInt8(ascii: "l"):
         _ = try stream.write(.message(.init(repeating: 1, count: 100_000)))
         _ = try stream.write(.status(Status(code: .ok, message: ""), [:]))
+      case UInt8(ascii: "n"): try writeOn(stream)
       default: break
+      }
+    }
+  }
+
+  /// As a handler does that knows no end: each write in a job of the loop.
+  private func writeOn(_ stream: CallStream) throws {
+    guard let loop = connection?.context?.eventLoop else { return }
+    let bound = NIOLoopBound((self, WeakCall(stream: stream)), eventLoop: loop)
+    while try stream.write(.message(.init(repeating: 1, count: 16_384))) {}
+    stream.onRoom = {
+      loop.execute {
+        let (driven, call) = bound.value
+        guard let stream = call.stream else { return }
+        driven.attempt { try driven.writeOn(stream) }
       }
     }
   }

@@ -7,7 +7,15 @@ final class FlushQueue: Sendable {
   private struct State {
     var dirty: [ConnectionHandler] = []
     var isScheduled = false
+    /// Bytes since the loop was last made to look at its sockets.
+    var flushedBytes = 0
   }
+
+  /// A loop runs its jobs to exhaustion before it looks at its sockets again, and a writer whose reader
+  /// keeps up makes jobs without end: after so many bytes the others get their turn.
+  private static let turnBytes = 4 * 1024 * 1024
+  /// Not due at once, or it were one more job of the same turn.
+  private static let pause = TimeAmount.microseconds(20)
 
   private static let ofThread = ThreadSpecificVariable<FlushQueue>()
 
@@ -30,20 +38,31 @@ final class FlushQueue: Sendable {
 
   /// Has `connection` flushed once what the loop is at is done. Only on the loop.
   func add(_ connection: ConnectionHandler) {
-    let mustSchedule = state.withValue { state in
+    let (mustSchedule, mustPause) = state.withValue { state in
       state.dirty.append(connection)
-      defer { state.isScheduled = true }
-      return !state.isScheduled
+      guard !state.isScheduled else { return (false, false) }
+      state.isScheduled = true
+      guard state.flushedBytes > Self.turnBytes else { return (true, false) }
+      state.flushedBytes = 0
+      return (true, true)
     }
-    if mustSchedule { loop.execute { self.run() } }
+    guard mustSchedule else { return }
+    if mustPause {
+      loop.scheduleTask(in: Self.pause) { self.run() }
+    } else {
+      loop.execute { self.run() }
+    }
   }
 
   private func run() {
     var connections = state.withValue { state in
-      defer { state = State() }
+      state.isScheduled = false
+      defer { state.dirty = [] }
       return state.dirty
     }
-    for connection in connections { connection.flushScheduled() }
+    var bytes = 0
+    for connection in connections { bytes += connection.flushScheduled() }
+    state.withValue { $0.flushedBytes += bytes }
     // The room is kept for the next time.
     guard connections.count <= 4096 else { return }
     connections.removeAll(keepingCapacity: true)

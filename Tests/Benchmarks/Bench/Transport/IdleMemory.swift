@@ -9,16 +9,33 @@ struct IdleMemory {
   let folder: URL
   let servers: [TransportPeer]
 
+  /// KiB for one watcher: while they are there, what is left of it once all are gone, and with as many
+  /// there again. What an allocator keeps for itself is the same the second time; a leak is not.
+  private struct Growth {
+    var first: Double
+    var left: Double
+    var again: Double
+  }
+
   /// A fresh server for every number of `counts`.
   func run(_ counts: [Int]) async throws -> String {
     var table = TextTable(["memory for idle watchers"] + counts.map { "KiB each of \($0)" })
     let etcd = try await counts.mapInTurn { try await ofEtcd($0) }
-    table.add(["etcd 3.4"] + etcd.map { decimals($0) })
+    table.add(["etcd 3.4"] + etcd.map { decimals($0.first) })
+    var returned = TextTable(
+      ["memory when watchers come and go"]
+        + counts.map { "KiB each of \($0): there, gone, there again" }
+    )
+    returned.add(["etcd 3.4"] + etcd.map(told))
     for server in servers {
       let own = try await counts.mapInTurn { try await of(server, $0) }
       table.add(
-        [server.title] + zip(own, etcd).map { "\(decimals($0)) (\(decimals($0 / $1, 2)) of etcd)" }
+        [server.title]
+          + zip(own, etcd).map {
+            "\(decimals($0.first)) (\(decimals($0.first / $1.first, 2)) of etcd)"
+          }
       )
+      returned.add([server.title] + own.map(told))
     }
     let session = try bareSession()
     return table.text + """
@@ -26,7 +43,11 @@ struct IdleMemory {
       (growth of VmRSS from a server that has served one watcher; of it, an HTTP/2 session with one \
       stream and nothing around it: \(decimals(session)) KiB)
 
-      """
+      """ + returned.text
+  }
+
+  private func told(_ growth: Growth) -> String {
+    "\(decimals(growth.first)), \(decimals(growth.left)), \(decimals(growth.again))"
   }
 
   /// KiB of one libnghttp2 session of a server with one stream, as the product sets it up.
@@ -56,33 +77,39 @@ struct IdleMemory {
     }
   }
 
-  private func of(_ peer: TransportPeer, _ count: Int) async throws -> Double {
+  private func of(_ peer: TransportPeer, _ count: Int) async throws -> Growth {
     let server = try await peer.start(place, folder)
     return try await growth(of: server, .echo, peer.port, count)
   }
 
-  private func ofEtcd(_ count: Int) async throws -> Double {
+  private func ofEtcd(_ count: Int) async throws -> Growth {
     let port = 7952
     let server = try await EtcdServer.start(port: port, folder)
     return try await growth(of: server, .etcd, port, count)
   }
 
-  /// KiB for one watcher.
   private func growth(
     of server: Program,
     _ kind: WatchLoad.Peer,
     _ port: Int,
     _ count: Int
-  ) async throws -> Double {
+  ) async throws -> Growth {
     do {
       let first = try await crowd(kind, port, 1)
       let before = try await settled(server)
+      func grown() async throws -> Double {
+        (try await settled(server) - before) / Double(count)
+      }
       let watchers = try await crowd(kind, port, count)
-      let after = try await settled(server)
+      let there = try await grown()
       await watchers.stop()
+      let left = try await grown()
+      let others = try await crowd(kind, port, count)
+      let again = try await grown()
+      await others.stop()
       await first.stop()
       await server.stop()
-      return (after - before) / Double(count)
+      return Growth(first: there, left: left, again: again)
     } catch {
       await server.stop()
       throw error
