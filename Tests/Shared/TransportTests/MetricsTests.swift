@@ -73,10 +73,10 @@ import Transport
     configuration.metrics = TransportMetrics()
     let bytes = RawHTTP2Peer.preface + RawFrame.settings().bytes
     var open: [EmbeddedChannel] = []
-    for (channel, connections) in [(EmbeddedChannel(), 2), (EmbeddedChannel(), 1)] {
+    for (loop, connections) in [(EmbeddedEventLoop(), 2), (EmbeddedEventLoop(), 1)] {
       for _ in 0 ..< connections {
-        let end = try DrivenConnection.server(configuration, on: channel.embeddedEventLoop)
-        let own = EmbeddedChannel(loop: channel.embeddedEventLoop)
+        let end = try DrivenConnection.server(configuration, on: loop)
+        let own = EmbeddedChannel(loop: loop)
         try own.pipeline.syncOperations.addHandler(end.handler)
         own.pipeline.fireChannelActive()
         try own.writeInbound(own.allocator.buffer(bytes: bytes))
