@@ -72,18 +72,20 @@ import Transport
     var configuration = ServerTransportConfiguration()
     configuration.metrics = TransportMetrics()
     let bytes = RawHTTP2Peer.preface + RawFrame.settings().bytes
-    var ends: [DrivenConnection] = []
-    for (channel, connections) in [(EmbeddedChannel(), 2), (EmbeddedChannel(), 1)] {
+    var open: [EmbeddedChannel] = []
+    for (loop, connections) in [(EmbeddedEventLoop(), 2), (EmbeddedEventLoop(), 1)] {
       for _ in 0 ..< connections {
-        let end = try DrivenConnection.server(configuration, on: channel.embeddedEventLoop)
-        let own = EmbeddedChannel(loop: channel.embeddedEventLoop)
+        let end = try DrivenConnection.server(configuration, on: loop)
+        let own = EmbeddedChannel(loop: loop)
         try own.pipeline.syncOperations.addHandler(end.handler)
         own.pipeline.fireChannelActive()
         try own.writeInbound(own.allocator.buffer(bytes: bytes))
-        ends.append(end)
+        open.append(own)
       }
     }
     #expect(configuration.metrics.values.traffic.bytesIn == 3 * bytes.count)
-    #expect(configuration.metrics.values.open == ends.count)
+    #expect(configuration.metrics.values.open == 3)
+    for channel in open { _ = try channel.finish() }
+    #expect(configuration.metrics.values.open == 0)
   }
 }
