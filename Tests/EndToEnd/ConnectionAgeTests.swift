@@ -40,7 +40,7 @@ struct ConnectionAgeTests {
     "settings that make no sense are refused by name",
     arguments: [
       (["--compression", "zip"], "compression is 'zip'; write gzip or identity"),
-      (["--connection-age-ms", "-1"], "connection-age-ms is '-1'"),
+      (["--connection-age-ms=-1"], "connection-age-ms is '-1'"),
       (["--keepalive-ms", "soon"], "keepalive-ms is 'soon'"),
     ]
   )

@@ -90,7 +90,7 @@ struct `Configuration from repositories` {
       #expect(refused.status == 65)
       #expect(refused.standardError.contains("owned by source 'github.com/a/one'"))
       #expect(refused.standardError.contains(source.last ?? "of no source"))
-      #expect(refused.standardError.contains("\(file):13: error: Team owned/desk is owned"))
+      #expect(refused.standardError.contains("\(file):10: error: Team owned/desk is owned"))
     }
     #expect(try await tool.json(["get", "team", "owned/desk"])["version"] == 1)
     let taken = try await tool.json(
