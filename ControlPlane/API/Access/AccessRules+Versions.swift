@@ -23,15 +23,18 @@ extension AccessRules {
       (request, caller) throws(AccessRefusal) in
       request.tenant = try caller.reach(request.tenant, orOwn: true)
     },
-    "bindery.v1.Admin/GetRetention": AccessRule(.rank(.viewer), Bindery_V1_GetRetentionRequest.self) {
+    "bindery.v1.Admin/GetRetention": AccessRule(.rank(.viewer), Bindery_V1_GetRetentionRequest.self)
+    {
       (_, _) throws(AccessRefusal) in
     },
-    "bindery.v1.Admin/SetRetention": AccessRule(.rank(.admin), Bindery_V1_SetRetentionRequest.self) {
+    "bindery.v1.Admin/SetRetention": AccessRule(.rank(.admin), Bindery_V1_SetRetentionRequest.self)
+    {
       (request, caller) throws(AccessRefusal) in
       request.author = caller.author
       try caller.requirePlatform(for: "say how much of the past is kept")
     },
-    "bindery.v1.Admin/PruneHistory": AccessRule(.rank(.admin), Bindery_V1_PruneHistoryRequest.self) {
+    "bindery.v1.Admin/PruneHistory": AccessRule(.rank(.admin), Bindery_V1_PruneHistoryRequest.self)
+    {
       (_, caller) throws(AccessRefusal) in
       try caller.requirePlatform(for: "remove what is past")
     },
