@@ -63,8 +63,11 @@ extension AdminAPI {
       info.rejections = node.rejections.values
         .filter { tenant == nil || $0.key.tenantID == tenant }
         .map(\.wire)
-      info.spoolDepth = node.spoolDepth
-      info.activeTurns = node.activeTurns
+      // All tenants' together: a tenant's caller would see the others' traffic.
+      if tenant == nil {
+        info.spoolDepth = node.spoolDepth
+        info.activeTurns = node.activeTurns
+      }
       info.edges = node.edges
       return info
     }

@@ -1,3 +1,4 @@
+internal import Access
 internal import Domain
 internal import Foundation
 package import GRPCCore
@@ -9,7 +10,14 @@ extension AdminAPI {
     request: Bindery_V1_GetRetentionRequest,
     context: ServerContext
   ) async throws -> Bindery_V1_Retention {
-    try await translatingErrors { Bindery_V1_Retention(try await store.retention()) }
+    try await translatingErrors {
+      var retention = Bindery_V1_Retention(try await store.retention())
+      // Who set it and why is the platform's.
+      if context.principal?.tenant != nil {
+        (retention.changedBy, retention.reason, retention.changedAtMs) = ("", "", 0)
+      }
+      return retention
+    }
   }
 
   package func setRetention(

@@ -56,6 +56,9 @@ package final class AccessRoster: Sendable {
 
   struct State {
     var version: Int64 = -1
+    /// Of the reads, in the order in which they began: the last, and the one that is in force.
+    var lastRead = 0
+    var newestRead = 0
     var byHash: [Digest: AccessToken] = [:]
     var byID: [String: AccessToken] = [:]
     var slugs: [TenantID: String] = [:]
@@ -161,10 +164,16 @@ package final class AccessRoster: Sendable {
 
   /// Reads the tokens anew; what ended with them is told to those who wait for it.
   package func refresh() async throws {
+    let read = state.withLock { state in
+      state.lastRead += 1
+      return state.lastRead
+    }
     let content = try await source.content()
     state.withLock { state in
-      // A slower read must not undo a faster one that came later.
-      guard content.version >= state.version else { return }
+      // A slower read must not undo a faster one that began later. The version says nothing of that: it
+      // steps back with a database that was restored, or whose standby has taken over.
+      guard read > state.newestRead else { return }
+      state.newestRead = read
       state.version = content.version
       state.byHash = Dictionary(
         content.tokens.map { ($0.hash, $0) },
@@ -177,6 +186,17 @@ package final class AccessRoster: Sendable {
       state.slugs = content.slugs
     }
     endLapsed()
+  }
+
+  /// Like `refresh`, after a change that is stored already: without the database the change takes effect
+  /// here a little later, when the tokens are read again.
+  package func refreshSoon() async {
+    do {
+      try await refresh()
+    } catch {
+      state.withLock { $0.version = -1 }
+      logger.warning("access tokens can't be read anew yet", error)
+    }
   }
 
   /// Follows changes until cancelled. While the database is away what was known stays in force, and

@@ -93,7 +93,7 @@ package struct TokenService: Sendable {
     }
     token.expiresAt = wish.lifetime.map { now + $0 / .seconds(1) }
     try await store.insert(token, reason: wish.reason)
-    try await roster.refresh()
+    await roster.refreshSoon()
     return (token, text)
   }
 
@@ -124,7 +124,7 @@ package struct TokenService: Sendable {
       author: order.author,
       reason: order.reason
     )
-    try await roster.refresh()
+    await roster.refreshSoon()
     return (roster.token(id) ?? token, changed)
   }
 
@@ -145,7 +145,8 @@ package struct TokenService: Sendable {
       reason: order.reason
     )
     guard isDone else { throw Failure.alreadyRevoked(id) }
-    try await roster.refresh()
+    // The text is nowhere else: it is told whatever comes of this.
+    await roster.refreshSoon()
     return (roster.token(id) ?? token, text)
   }
 
@@ -190,9 +191,18 @@ package struct TokenService: Sendable {
     return id
   }
 
+  private static func isUnfit(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
+  }
+
   private static func check(_ wish: Wish) throws(Failure) {
-    guard wish.name.utf8.count <= 200, !wish.name.contains(where: \.isNewline) else {
-      throw .malformed("name: at most 200 bytes on one line")
+    guard wish.name.utf8.count <= 200,
+      !wish.name.unicodeScalars.contains(where: Self.isUnfit)
+    else {
+      throw .malformed("name: at most 200 bytes on one line, and no control characters")
     }
     // Left out by mistake, the tenant would be all of them.
     if wish.role != .node, wish.role != .admin, wish.tenant.isEmpty, !wish.isPlatforms {

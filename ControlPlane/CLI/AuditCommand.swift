@@ -94,11 +94,11 @@ struct AuditCommand: AsyncParsableCommand {
     ])
     for entry in entries {
       table.add([
-        entry.time, entry.tenant.isEmpty ? "-" : entry.tenant, entry.actor.oneLine, entry.role,
+        entry.time, entry.tenant.isEmpty ? "-" : entry.tenant, entry.actor, entry.role,
         entry.refused ? "refused \(entry.action)" : entry.action,
         entry.objectKind.isEmpty ? "" : "\(entry.objectKind) \(entry.object)",
-        entry.detail.oneLine, entry.revision > 0 ? String(entry.revision) : "",
-        entry.reason.oneLine, entry.peer,
+        entry.detail, entry.revision > 0 ? String(entry.revision) : "",
+        entry.reason, entry.peer,
       ])
     }
     for line in table.lines { Terminal.print(line) }
@@ -114,6 +114,7 @@ struct AuditedObject: ExpressibleByArgument {
     case agent = "Agent"
     case binding = "Binding"
     case token = "Token"
+    case retention = "Retention"
   }
 
   let kind: Kind
@@ -145,17 +146,6 @@ struct PointInTime: ExpressibleByArgument {
     } catch {
       return nil
     }
-  }
-}
-
-extension String {
-  /// What others wrote, without what could move a terminal's cursor or break a table.
-  fileprivate var oneLine: String {
-    String(
-      String.UnicodeScalarView(
-        unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-      )
-    )
   }
 }
 

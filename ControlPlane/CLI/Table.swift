@@ -17,7 +17,7 @@ struct Table {
   }
 
   mutating func add(_ cells: [String]) {
-    rows.append(cells)
+    rows.append(cells.map(\.oneLine))
   }
 
   /// Header and rows, two spaces between columns, nothing behind the last.
@@ -53,6 +53,25 @@ struct Table {
       0xFE30 ... 0xFE6F,
       0xFF00 ... 0xFF60, 0xFFE0 ... 0xFFE6, 0x1F300 ... 0x1FAFF:
       true
+    default: false
+    }
+  }
+}
+
+extension String {
+  /// What others wrote, without what could move a terminal's cursor, turn its text around, or break a
+  /// table.
+  var oneLine: String {
+    guard unicodeScalars.contains(where: Self.isUnfit) else { return self }
+    return String(String.UnicodeScalarView(unicodeScalars.map { Self.isUnfit($0) ? " " : $0 }))
+  }
+
+  private static func isUnfit(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator: true
+    // Marks of direction; joiners of Indic scripts and emoji are no harm.
+    case .format:
+      (0x202A ... 0x202E).contains(scalar.value) || (0x2066 ... 0x2069).contains(scalar.value)
     default: false
     }
   }

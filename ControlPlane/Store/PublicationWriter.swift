@@ -186,9 +186,31 @@ struct PublicationWriter: Sendable {
     where found[key, default: 0] != expected {
       throw StoreError.stale(key, expected: expected, found: found[key, default: 0])
     }
+    try await checkUnseen(group, on: connection)
     for (key, expected) in group.owners.sorted(by: { $0.key < $1.key })
     where owners[key, default: ""] != expected {
       throw StoreError.otherOwner(key, expected: expected, found: owners[key, default: ""])
+    }
+  }
+
+  /// What came since the plan was made has no version that could have changed: it shows in the number.
+  private func checkUnseen(_ group: TenantGroup, on connection: PostgresConnection) async throws {
+    guard let seen = group.seen else { return }
+    for kind in ObjectKind.allCases where kind != .tenant {
+      let known = seen.filter { $0.kind == kind }
+      let count = try await connection.query(
+        "select count(*) as live from \(unsafeRaw: kind.table) where removed_at is null"
+      )
+      guard try count.first?.decode("live", as: Int64.self) != Int64(known.count) else { continue }
+      let rows = try await connection.query(
+        "select slug, version from \(unsafeRaw: kind.table) where removed_at is null"
+      )
+      for row in rows {
+        let key = ObjectKey(kind: kind, tenant: group.slug, slug: try row.decode("slug"))
+        guard known.contains(key) else {
+          throw StoreError.stale(key, expected: 0, found: try row.decode("version"))
+        }
+      }
     }
   }
 

@@ -134,6 +134,7 @@ struct TenantGroup: Sendable {
   var adopted: [StoredObject] = []
   var expected: [ObjectKey: Int32] = [:]
   var owners: [ObjectKey: String] = [:]
+  var seen: Set<ObjectKey>?
   /// With the place in the whole commit. Platform sections stand in the first group.
   var resources: [(ordinal: Int, resource: ConfigResource)] = []
   var removed: [(ordinal: Int, key: ResourceKey)] = []
@@ -175,6 +176,10 @@ struct TenantGroup: Sendable {
         throw StoreError.stale(key, expected: version, found: 0)
       }
       groups[key.tenant]?.expected[key] = version
+    }
+    if let seen = publication.seen {
+      for slug in groups.keys { groups[slug]?.seen = [] }
+      for key in seen { groups[key.tenant]?.seen?.insert(key) }
     }
     for (key, owner) in publication.owners { groups[key.tenant]?.owners[key] = owner }
     let slugs = Dictionary(

@@ -131,6 +131,9 @@ package struct Publication: Sendable {
   /// The owners, as the plan has seen them, of existing objects that it writes: an owner can change
   /// without a version, so they are checked again, too.
   package var owners: [ObjectKey: String]
+  /// All objects that the plan has seen of the tenants that it touches: one that is there by then and
+  /// stands not here was compiled with what the plan changes. Nil: unchecked.
+  package var seen: Set<ObjectKey>?
   /// Resources put, tenants first and bindings after their sections.
   package var resources: [ConfigResource]
   package var removed: [ResourceKey]
@@ -143,6 +146,7 @@ package struct Publication: Sendable {
     adopted: [StoredObject] = [],
     expected: [ObjectKey: Int32],
     owners: [ObjectKey: String] = [:],
+    seen: Set<ObjectKey>? = nil,
     resources: [ConfigResource],
     removed: [ResourceKey],
     author: String,
@@ -150,6 +154,7 @@ package struct Publication: Sendable {
   ) {
     self.objects = objects
     self.owners = owners
+    self.seen = seen
     self.deleted = deleted
     self.adopted = adopted
     self.expected = expected

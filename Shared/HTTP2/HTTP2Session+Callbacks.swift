@@ -51,6 +51,17 @@ extension HTTP2Session {
       }
       return 0
     }
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, context in
+      guard let frame, nghttp2_frame_type(UInt32(frame.pointee.hd.type)) == NGHTTP2_HEADERS else {
+        return 0
+      }
+      // A block of fields beyond libnghttp2's limit: without its end the peer would wait for ever.
+      HTTP2Session.from(context)?.reset(
+        frame.pointee.hd.stream_id,
+        errorCode: HTTP2ErrorCode.internalError
+      )
+      return 0
+    }
     nghttp2_session_callbacks_set_send_data_callback(callbacks) {
       _,
       frame,

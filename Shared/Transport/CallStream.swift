@@ -42,6 +42,7 @@ final class CallStream {
   private var reader: CheckedContinuation<InboundPart?, any Error>?
   private var writers: [CheckedContinuation<Void, any Error>] = []
   private var isReadCancelled = false
+  private var isWriteCancelled = false
   /// Bytes that wait in `parts` and keep the peer's window closed.
   private var unconsumed = 0
 
@@ -53,7 +54,7 @@ final class CallStream {
   var isClosed = false
   private var isAboveHighWater = false
   /// Called once, when what is queued has drained.
-  var onRoom: (@Sendable () -> Void)?
+  private var onRoom: (@Sendable () -> Void)?
 
   init(connection: ConnectionHandler, side: Side, maxMessageBytes: Int) {
     self.connection = connection
@@ -116,6 +117,8 @@ final class CallStream {
   func failOutbound(_ error: RPCError) {
     guard outboundFailure == nil else { return }
     outboundFailure = error
+    // Nothing drains any more, and who waits for it may hold this call.
+    onRoom = nil
     for writer in writers { writer.resume(throwing: error) }
     writers.removeAll()
   }
@@ -128,6 +131,13 @@ final class CallStream {
       self.onRoom = nil
       onRoom()
     }
+  }
+
+  /// Calls `body` once, when what is queued has drained; at once when it has already. Never when the
+  /// call is over.
+  func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
+    guard outboundFailure == nil else { return }
+    if isAboveHighWater { onRoom = body } else { body() }
   }
 
   /// Tells the handler that nobody waits for its answer any more.
@@ -185,6 +195,7 @@ final class CallStream {
   }
 
   func cancelWriters() {
+    isWriteCancelled = true
     for writer in writers { writer.resume(throwing: cancellation) }
     writers.removeAll()
   }
@@ -251,6 +262,9 @@ final class CallStream {
     do {
       if try write(part) {
         continuation.resume()
+      } else if isWriteCancelled {
+        // Its task was cancelled before it came here: nobody would wake it.
+        continuation.resume(throwing: cancellation)
       } else {
         writers.append(continuation)
       }
@@ -262,6 +276,8 @@ final class CallStream {
   func waitForRoom(_ continuation: CheckedContinuation<Void, any Error>) {
     if let outboundFailure {
       continuation.resume(throwing: outboundFailure)
+    } else if isAboveHighWater, isWriteCancelled {
+      continuation.resume(throwing: cancellation)
     } else if isAboveHighWater {
       writers.append(continuation)
     } else {

@@ -8,6 +8,9 @@ extension ConnectionHandler {
   /// socket closed with bytes unread is reset.
   private static let lingering = TimeAmount.milliseconds(250)
 
+  /// What a finished answer's last bytes may take to be read.
+  private static let longestRest = TimeAmount.seconds(30)
+
   /// Tells the peer why, then closes. Not inside the session's reading.
   func end(over failure: HTTP2Failure) {
     guard !isEnding, let context else { return }
@@ -32,6 +35,24 @@ extension ConnectionHandler {
     context.close(mode: .output, promise: nil)
     let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
     context.eventLoop.scheduleTask(in: Self.lingering) { bound.value.close(promise: nil) }
+  }
+
+  /// Closes once the peer has taken what waits for it; one that takes too long is left.
+  func closeWhenSent() {
+    guard !isEnding, let context else { return }
+    isEnding = true
+    setUsable(false)
+    endStreams()
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    let patience = context.eventLoop.scheduleTask(in: Self.longestRest) {
+      bound.value.close(promise: nil)
+    }
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    context.close(mode: .output, promise: sent)
+    sent.futureResult.whenComplete { _ in
+      patience.cancel()
+      bound.value.eventLoop.scheduleTask(in: Self.lingering) { bound.value.close(promise: nil) }
+    }
   }
 
   /// What the session has left to say, in one piece and up to a bound.

@@ -194,14 +194,21 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   private func closeIfDone() {
     guard let context else { return }
-    if !session.isOpen {
+    let isDone = isDraining && streams.isEmpty && !awaitsShutdownPing
+    guard !session.isOpen || isDone else { return }
+    if waitingBytes > 0 {
+      closeWhenSent()
+    } else if !session.isOpen {
       closeGently()
-    } else if isDraining && streams.isEmpty && !awaitsShutdownPing {
+    } else {
       context.close(promise: nil)
     }
   }
 
   // MARK: - Life
+
+  /// What the answer to a shutdown's PING may take at most.
+  private static let shutdownPingTime = TimeAmount.seconds(5)
 
   /// Takes no new calls; closes when the running ones are over (RFC 9113 section 6.8).
   func beginGracefulShutdown() {
@@ -218,7 +225,16 @@ final class ConnectionHandler: ChannelInboundHandler {
       context?.close(promise: nil)
       return
     }
-    flush()
+    boundShutdownPing()
+    // Of a client, this comes while the session reads.
+    flushUnlessReading()
+  }
+
+  /// A peer that never answers the PING must not put the end off.
+  private func boundShutdownPing() {
+    guard awaitsShutdownPing, let context else { return }
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    context.eventLoop.scheduleTask(in: Self.shutdownPingTime) { bound.value.finishShutdownPing() }
   }
 
   func closeNow() {

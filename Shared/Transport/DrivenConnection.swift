@@ -123,7 +123,7 @@ package final class DrivenConnection {
     guard let loop = connection?.context?.eventLoop else { return }
     let bound = NIOLoopBound((self, WeakCall(stream: stream)), eventLoop: loop)
     while try stream.write(.message(.init(repeating: 1, count: 16_384))) {}
-    stream.onRoom = {
+    stream.whenThereIsRoom {
       loop.execute {
         let (driven, call) = bound.value
         guard let stream = call.stream else { return }

@@ -59,8 +59,22 @@ extension Status {
   /// As trailers.
   var fields: [HeaderField] {
     var fields = [HeaderField("grpc-status", String(code.rawValue))]
-    if !message.isEmpty { fields.append(HeaderField("grpc-message", percentEncoded(message))) }
+    if !message.isEmpty {
+      fields.append(HeaderField("grpc-message", percentEncoded(Self.cut(message))))
+    }
     return fields
+  }
+
+  /// Peers take header lists of 8 KiB and more (gRPC's default limit); a message that exceeds them would
+  /// cost the whole status. Percent-encoded, a byte is three.
+  private static func cut(_ message: String) -> String {
+    let limit = 2 * 1024
+    guard message.utf8.count > limit else { return message }
+    var end = message.utf8.index(message.utf8.startIndex, offsetBy: limit)
+    while end > message.startIndex, end.samePosition(in: message.unicodeScalars) == nil {
+      end = message.utf8.index(before: end)
+    }
+    return message[..<end] + "…"
   }
 
   /// From trailers; nil without a valid `grpc-status`.

@@ -55,7 +55,7 @@ package struct DirectOutbound: Sendable {
 
   /// Calls `body` once, on the loop, when what is queued has drained. Only on the event loop.
   package func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
-    handle.stream.value.onRoom = body
+    handle.stream.value.whenThereIsRoom(body)
   }
 
   /// Ends the call for its client now, from any thread. The handler's RPC is cancelled; what it still

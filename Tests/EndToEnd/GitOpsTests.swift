@@ -99,6 +99,16 @@ struct `Configuration from repositories` {
     #expect(taken["applied"] == true)
     let team = try await tool.json(["get", "team", "owned/desk"])
     #expect(team["source"] == "github.com/b/two" && team["version"] == 2)
+    // Who took what over from whom stands in the log, also of what did not change.
+    for (object, action, detail) in [
+      ("team/desk", "update", "version 1 to 2, source 'github.com/a/one' to 'github.com/b/two'"),
+      ("human/asha", "adopt", "source 'github.com/a/one' to 'github.com/b/two'"),
+      ("tenant/owned", "adopt", "source 'github.com/a/one' to 'github.com/b/two'"),
+    ] {
+      let log = try await tool.json(["audit", "--tenant", "owned", "--object", object]).arrayValue
+      #expect(log?.first?["action"] == .string(action), "\(object)")
+      #expect(log?.first?["detail"] == .string(detail), "\(object)")
+    }
     let again = try await tool.run(
       ["apply", "-y", "-f", folder.path, "--source", "github.com/a/one"]
     )

@@ -2,19 +2,19 @@ internal import Domain
 
 extension PlanWork {
   /// Takes what a tenant compiles to, before and afterwards.
-  mutating func take(_ old: CompiledTenant, _ new: CompiledTenant) {
+  mutating func take(_ old: CompiledTenant, _ new: CompiledTenant, of tenant: String) {
     // What was stored with a warning needs no new one each time that a neighbour changes.
     plan.diagnostics += new.diagnostics.filter { found in
       found.level == .error || documents.contains { Problems.isAbout($0, found) }
     }
-    put(old, new)
+    put(old, new, of: tenant)
     plan.recompiled += new.bindings.keys.sorted().filter { new.bindings[$0] != old.bindings[$0] }
     made.append(new)
   }
 
   /// Puts what is new or other, tenants first and sections before the bindings that name them;
   /// removes what is gone, except sections, which are immutable and may still be pinned.
-  private mutating func put(_ old: CompiledTenant, _ new: CompiledTenant) {
+  private mutating func put(_ old: CompiledTenant, _ new: CompiledTenant, of tenant: String) {
     var put = new.resources.filter { old.resources[$0.key] != $0.value }
     // What was compiled by an older compiler may have had other sections: all that the bindings
     // name must be there, and to store one again is no change.
@@ -31,9 +31,21 @@ extension PlanWork {
       return !resources.contains(resource)
     }
     resources += made.sorted { (Self.rank($0), Self.order($0)) < (Self.rank($1), Self.order($1)) }
-    let gone = old.resources.keys.filter { key in
-      if case .section = key { return false }
-      return new.resources[key] == nil
+    var gone = Set(
+      old.resources.keys.filter { key in
+        if case .section = key { return false }
+        return new.resources[key] == nil
+      }
+    )
+    // What was stored once and does not compile any more is not in `old`, and goes all the same.
+    if let id = world.objects[ObjectKey(kind: .tenant, tenant: tenant, slug: tenant)]?.id {
+      for route in world.routes where route.tenantID == TenantID(id) {
+        let key = ResourceKey.route(route.tenantID, channel: route.channel, key: route.key)
+        if new.resources[key] == nil { gone.insert(key) }
+      }
+      for object in deleted where object.key.kind == .binding && object.key.tenant == tenant {
+        gone.insert(.binding(TenantID(id), BindingID(object.id)))
+      }
     }
     removed += gone.sorted { "\($0)" < "\($1)" }
   }

@@ -52,7 +52,7 @@ package struct Planner: Sendable {
           sources: work.sources
         )
       )
-      work.take(old, new)
+      work.take(old, new, of: slug)
     } catch {
       work.plan.diagnostics.append(
         Diagnostic(
@@ -165,6 +165,7 @@ struct PlanWork {
       adopted: adopted,
       expected: expected,
       owners: owners,
+      seen: Set(world.objects.keys.filter { touched.contains($0.tenant) }),
       resources: isConfiguration ? resources : [],
       removed: isConfiguration ? removed : [],
       author: options.author,

@@ -92,6 +92,24 @@ private final class Table: Sendable {
     #expect(table.reads == reads)
   }
 
+  @Test func `follows a database that stepped back: a token revoked there is over`() async throws {
+    let admin = add(.admin)
+    let other = add(.admin)
+    let roster = table.roster()
+    try await roster.refresh()
+    // A standby took over that had not seen the last change, and there the token is revoked.
+    let now = table.now
+    table.change { content in
+      content.version = -1
+      content.tokens.removeAll { $0.id == other.id }
+      for index in content.tokens.indices { content.tokens[index].revokedAt = now }
+    }
+    try await roster.refresh()
+    for text in [admin, other] {
+      #expect(throws: AccessRefusal.self) { try roster.principal(of: text.text) }
+    }
+  }
+
   @Test func `refuses what is malformed, unknown, of another text, revoked or expired`()
     async throws
   {

@@ -85,6 +85,26 @@ import Testing
     }
   }
 
+  @Test func `a plan that has not seen all that is there is refused and leaves nothing`()
+    async throws
+  {
+    try await withStore { fixture in
+      try await fixture.store.publish(sahayak.publication())
+      let seen = Set(try await fixture.store.world(tenants: ["sahayak"]).objects.keys)
+      let unseen = try #require(seen.first { $0.kind == .binding })
+      var change = sahayak.change(to: 2, expecting: 1, register: "warm")
+      change.seen = seen.subtracting([unseen])
+      let late = await #expect(throws: StoreError.self) {
+        try await fixture.store.publish(change)
+      }
+      #expect(late == .stale(unseen, expected: 0, found: 1))
+      #expect(try await fixture.store.currentRevision() == Revision(1))
+      change.seen = seen
+      try await fixture.store.publish(change)
+      #expect(try await fixture.store.currentRevision() == Revision(2))
+    }
+  }
+
   @Test func `a plan against an old version is refused and leaves nothing`() async throws {
     try await withStore { fixture in
       try await fixture.store.publish(sahayak.publication())

@@ -46,6 +46,18 @@ import Transport
     }
   }
 
+  @Test func `a status with more to say than peers take is cut, not lost`() async throws {
+    try await withEcho { _, client, _ in
+      let error = await #expect(throws: RPCError.self) {
+        try await client.echo("FailAtLength", [[1]])
+      }
+      #expect(error?.code == .notFound)
+      let message = try #require(error?.message)
+      #expect(message.hasPrefix("ವಿವರ ವಿವರ") && message.hasSuffix("…"))
+      #expect((1_900 ... 2_100).contains(message.utf8.count))
+    }
+  }
+
   @Test func `an unknown method is UNIMPLEMENTED`() async throws {
     try await withEcho { _, client, _ in
       let error = await #expect(throws: RPCError.self) { try await client.echo("Nothing", [[1]]) }

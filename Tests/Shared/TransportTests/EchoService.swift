@@ -63,6 +63,11 @@ final class EchoService: RegistrableRPCService {
         )
       )
     }
+    // FailAtLength: the same with more to say than peers take.
+    register("FailAtLength", &router) { request in
+      let message = String(repeating: "ವಿವರ ", count: 30_000)
+      return StreamingServerResponse(error: RPCError(code: .notFound, message: message))
+    }
     // Hang: answers nothing until it is cancelled.
     register("Hang", &router) { [self] request in
       StreamingServerResponse { writer in
