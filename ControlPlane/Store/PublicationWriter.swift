@@ -197,17 +197,17 @@ struct PublicationWriter: Sendable {
   private func checkUnseen(_ group: TenantGroup, on connection: PostgresConnection) async throws {
     guard let seen = group.seen else { return }
     for kind in ObjectKind.allCases where kind != .tenant {
-      let known = seen.filter { $0.kind == kind }
       let count = try await connection.query(
         "select count(*) as live from \(unsafeRaw: kind.table) where removed_at is null"
       )
-      guard try count.first?.decode("live", as: Int64.self) != Int64(known.count) else { continue }
+      guard try count.first?.decode("live", as: Int64.self) != Int64(seen.count { $0.kind == kind })
+      else { continue }
       let rows = try await connection.query(
         "select slug, version from \(unsafeRaw: kind.table) where removed_at is null"
       )
       for row in rows {
         let key = ObjectKey(kind: kind, tenant: group.slug, slug: try row.decode("slug"))
-        guard known.contains(key) else {
+        guard seen.contains(key) else {
           throw StoreError.stale(key, expected: 0, found: try row.decode("version"))
         }
       }

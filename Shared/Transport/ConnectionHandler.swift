@@ -45,6 +45,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   var hasReceived = false
   private(set) var isDraining = false
   private var awaitsShutdownPing = false
+  private var shutdownPingTask: Scheduled<Void>?
   private(set) var isUsable = false
   /// Given up; what arrives is dropped.
   var isEnding = false
@@ -133,6 +134,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     context = nil
     flushQueue = nil
     lifeTask?.cancel()
+    shutdownPingTask?.cancel()
     if life != nil { metrics.note(.closed) }
     setUsable(false)
     endStreams()
@@ -234,7 +236,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   private func boundShutdownPing() {
     guard awaitsShutdownPing, let context else { return }
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-    context.eventLoop.scheduleTask(in: Self.shutdownPingTime) { bound.value.finishShutdownPing() }
+    shutdownPingTask = context.eventLoop.scheduleTask(in: Self.shutdownPingTime) {
+      bound.value.finishShutdownPing()
+    }
   }
 
   func closeNow() {
@@ -252,6 +256,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   func finishShutdownPing() {
     guard awaitsShutdownPing else { return }
     awaitsShutdownPing = false
+    shutdownPingTask?.cancel()
     do {
       try session.refuseNewStreams()
       scheduleFlush()

@@ -29,7 +29,13 @@ let declaredMethods: [String] = {
   var names: [String] = []
   let files = FileManager.default.enumerator(at: protos, includingPropertiesForKeys: nil)
   for case let file as URL in files ?? .init() where file.pathExtension == "proto" {
-    let text = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+    let text: String
+    do {
+      text = try String(contentsOf: file, encoding: .utf8)
+    } catch {
+      Issue.record("\(file.lastPathComponent): \(error)")
+      continue
+    }
     var package = ""
     var service = ""
     for line in text.split(separator: "\n") {

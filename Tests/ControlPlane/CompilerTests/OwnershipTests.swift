@@ -122,6 +122,27 @@ import Testing
     #expect(back.publication?.expected[change.key] == 2)
   }
 
+  @Test("What is deleted takes its route along although it does not compile any more")
+  func orphans() throws {
+    var fixture = PlanFixture()
+    fixture.options = options("one")
+    let tool: JSONValue = [
+      "name": "lookup", "description": "Looks up.", "schema": ["type": "object"],
+      "endpoint": "http://127.0.0.1:7480/lookup",
+    ]
+    let stored = fixture.apply(Documents.complete("shop", [.agent: ["tools": [tool]]]))
+    #expect(stored.diagnostics.allSatisfy { $0.level != .error }, "\(stored.diagnostics)")
+    let route = try #require(fixture.world.routes.first)
+    // The daemon came back without leave for the tool's host: agent and binding do not compile.
+    fixture.planner = Planner()
+    fixture.options = options("one", prune: .init(isConfirmed: true, tenants: ["shop"]))
+    let left = Documents.complete().filter { ![.agent, .binding].contains($0.key.kind) }
+    let removed = try #require(fixture.apply(left).publication?.removed)
+    #expect(removed.contains(.route(route.tenantID, channel: route.channel, key: route.key)))
+    #expect(removed.contains(.binding(route.tenantID, route.bindingID)))
+    #expect(fixture.world.routes == [])
+  }
+
   @Test("Pruning stays within the tenants that it is given")
   func withinTenants() {
     var fixture = owned(by: "one")

@@ -91,7 +91,7 @@ package final class RawHTTP2Peer {
         deadline = ContinuousClock.now + patience
       } else if errno == EAGAIN {
         guard ContinuousClock.now < deadline else { return false }
-        try? await Task.sleep(for: .milliseconds(1))
+        do { try await Task.sleep(for: .milliseconds(1)) } catch { return false }
       } else {
         return false
       }
