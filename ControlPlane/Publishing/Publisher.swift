@@ -39,12 +39,12 @@ package struct Publisher: Sendable {
     expected: [ObjectKey: Int32] = [:],
     dryRun: Bool
   ) async throws -> Outcome {
-    var tenants = Set(documents.map(\.key.tenant)).union(expected.keys.map(\.tenant))
+    var roots = WorldLoader.Roots(documents: documents, expected: Set(expected.keys))
     if let prune = options.prune, !options.source.isEmpty {
-      let owned = try await store.tenants(ownedInBy: options.source)
-      tenants.formUnion(owned.filter(prune.covers))
+      let tenants = try await store.tenants(ownedInBy: options.source).filter(prune.covers)
+      roots.owned = (options.source, tenants)
     }
-    return try await publish(over: tenants, dryRun: dryRun) { world in
+    return try await publish(from: roots, dryRun: dryRun) { world in
       try Self.check(expected, in: world)
       let plan = planner.plan(
         documents: documents,
@@ -82,7 +82,8 @@ package struct Publisher: Sendable {
       throw RollbackRefusal(key: key, version: version)
     }
     let document = AuthoredDocument(key: key, spec: spec, source: "version \(version)")
-    return try await publish(over: [key.tenant], dryRun: dryRun) { world in
+    let roots = WorldLoader.Roots(documents: [document], expected: [key])
+    return try await publish(from: roots, dryRun: dryRun) { world in
       try Self.check(expected.map { [key: $0] } ?? [:], in: world)
       return planner.plan(
         documents: [document],
@@ -116,14 +117,14 @@ package struct Publisher: Sendable {
   }
 
   private func publish(
-    over tenants: Set<String>,
+    from roots: WorldLoader.Roots,
     dryRun: Bool,
     _ makePlan: (World) throws -> Plan
   ) async throws -> Outcome {
+    let loader = WorldLoader(store: store, cache: planner.cache)
     var attempt = 1
     while true {
-      let world = try await store.world(tenants: tenants)
-      let plan = try makePlan(world)
+      let (world, plan) = try await plan(from: roots, loader, makePlan)
       guard !dryRun, let publication = plan.publication else {
         return Outcome(plan: plan, revision: world.revision, stored: false)
       }
@@ -132,8 +133,26 @@ package struct Publisher: Sendable {
         return Outcome(plan: plan, revision: revision, stored: true)
       } catch let error as StoreError where error.isStale && attempt < attempts {
         attempt += 1
+      } catch let error as StoreError where error.kind == .taken && attempt == 1 {
+        // Taken since the plan was made: another one tells by whom what is taken.
+        attempt += 1
       }
     }
+  }
+
+  private func plan(
+    from roots: WorldLoader.Roots,
+    _ loader: WorldLoader,
+    _ makePlan: (World) throws -> Plan
+  ) async throws -> (World, Plan) {
+    let world = try await loader.world(roots)
+    let plan = try makePlan(world)
+    guard plan.diagnostics.contains(where: Planner.offersNames) else { return (world, plan) }
+    // What is said about a missing name offers those that are there: all must be known then.
+    var roots = roots
+    roots.allNamesOf = Set(roots.documents.map(\.key.tenant)).union(roots.owned?.tenants ?? [])
+    let whole = try await loader.world(roots)
+    return (whole, try makePlan(whole))
   }
 
   private static func check(_ expected: [ObjectKey: Int32], in world: World) throws {

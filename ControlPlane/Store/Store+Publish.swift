@@ -65,9 +65,8 @@ extension Store {
           where id = \(id.uuid)
           """
         )
-        try await writer.log(
-          [try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 },
-          on: connection
+        _ = try await connection.pipeline(
+          writer.log([try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 })
         )
         return (revision: try await writer.takeRevision(on: connection), changed: true)
       }
@@ -135,6 +134,7 @@ struct TenantGroup: Sendable {
   var expected: [ObjectKey: Int32] = [:]
   var owners: [ObjectKey: String] = [:]
   var seen: Set<ObjectKey>?
+  var named: [ObjectKey: Int32] = [:]
   /// With the place in the whole commit. Platform sections stand in the first group.
   var resources: [(ordinal: Int, resource: ConfigResource)] = []
   var removed: [(ordinal: Int, key: ResourceKey)] = []
@@ -181,6 +181,7 @@ struct TenantGroup: Sendable {
       for slug in groups.keys { groups[slug]?.seen = [] }
       for key in seen { groups[key.tenant]?.seen?.insert(key) }
     }
+    for (key, version) in publication.named { groups[key.tenant]?.named[key] = version }
     for (key, owner) in publication.owners { groups[key.tenant]?.owners[key] = owner }
     let slugs = Dictionary(
       groups.values.map { ($0.tenantID, $0.slug) },
