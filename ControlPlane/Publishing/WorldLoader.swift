@@ -1,26 +1,49 @@
-internal import Compiler
-internal import Domain
+package import Compiler
+package import Domain
 internal import Foundation
-internal import Store
+package import Store
 
 /// Reads what a plan depends on: what the documents name, what uses the tiers that they change, and
 /// the tiers beside those, which are read only when they are not compiled already.
-struct WorldLoader {
+package struct WorldLoader {
   /// What a plan starts from.
-  struct Roots {
-    var documents: [AuthoredDocument]
+  package struct Roots {
+    package var documents: [AuthoredDocument]
     /// Objects whose versions the caller has seen.
-    var expected: Set<ObjectKey> = []
+    package var expected: Set<ObjectKey> = []
     /// What a source owns, for a plan that deletes what the documents leave out.
-    var owned: (source: String, tenants: Set<String>)?
+    package var owned: (source: String, tenants: Set<String>)?
     /// Tenants of which a diagnostic offers names.
-    var allNamesOf: Set<String> = []
+    package var allNamesOf: Set<String> = []
+    package var author: String
+    package var reason: String
+
+    package init(
+      documents: [AuthoredDocument],
+      expected: Set<ObjectKey> = [],
+      author: String,
+      reason: String
+    ) {
+      self.documents = documents
+      self.expected = expected
+      self.author = author
+      self.reason = reason
+    }
+
+    package var tenants: Set<String> {
+      Set(documents.map(\.key.tenant)).union(expected.map(\.tenant)).union(owned?.tenants ?? [])
+    }
   }
 
-  let store: Store
-  let cache: TierCache
+  private let store: Store
+  private let cache: TierCache
 
-  func world(_ roots: Roots) async throws -> World {
+  package init(store: Store, cache: TierCache) {
+    self.store = store
+    self.cache = cache
+  }
+
+  package func world(_ roots: Roots) async throws -> World {
     try await store.reading { reader in
       var reading = Reading(reader: reader, cache: cache)
       try await reading.readRoots(roots)
@@ -64,7 +87,7 @@ private struct Reading {
   mutating func readRoots(_ roots: WorldLoader.Roots) async throws {
     var request = WorldRequest()
     request.objects = Set(roots.documents.map(\.key)).union(roots.expected)
-    for tenant in Set(request.objects.map(\.tenant)).union(roots.owned?.tenants ?? []) {
+    for tenant in roots.tenants {
       request.objects.insert(ObjectKey(kind: .tenant, tenant: tenant, slug: tenant))
     }
     request.owned = roots.owned

@@ -26,6 +26,11 @@ struct PublicationWriter: Sendable {
     _ = try await connection.pipeline(ReleaseStatements(group).statements)
   }
 
+  /// Locks a tenant against other publications.
+  func lock(_ tenant: TenantID, on connection: PostgresConnection) async throws {
+    _ = try await lockTenant(tenant, on: connection, after: [work(for: tenant)])
+  }
+
   /// Second pass: everything that the publication puts.
   func write(_ group: TenantGroup, on connection: PostgresConnection) async throws {
     let tiers = TierStatements(

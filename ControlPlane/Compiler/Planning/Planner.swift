@@ -21,12 +21,14 @@ package struct Planner: Sendable {
     self.cache = cache
   }
 
+  /// - Parameter memo: bindings that an earlier plan of the same documents compiled.
   package func plan(
     documents: [AuthoredDocument],
     world: World,
     options: ApplyOptions,
     now: Date,
-    mintID: () -> UUID
+    mintID: () -> UUID,
+    memo: BindingMemo? = nil
   ) -> Plan {
     var work = PlanWork(world: world, options: options)
     for document in documents.sorted(by: { ($0.key, $0.source) < ($1.key, $1.source) }) {
@@ -34,12 +36,17 @@ package struct Planner: Sendable {
     }
     work.prune(now: now)
     let keys = Dictionary(grouping: work.after.keys, by: \.tenant)
-    for slug in work.touched.sorted() { compile(slug, keys[slug] ?? [], &work) }
+    for slug in work.touched.sorted() { compile(slug, keys[slug] ?? [], memo, &work) }
     work.checkTaken()
     return work.finished()
   }
 
-  private func compile(_ slug: String, _ keys: [ObjectKey], _ work: inout PlanWork) {
+  private func compile(
+    _ slug: String,
+    _ keys: [ObjectKey],
+    _ memo: BindingMemo?,
+    _ work: inout PlanWork
+  ) {
     guard work.after[ObjectKey(kind: .tenant, tenant: slug, slug: slug)] != nil else {
       for document in work.documents where document.key.tenant == slug && isSlug(slug) {
         work.report(
@@ -62,7 +69,8 @@ package struct Planner: Sendable {
           settled: scope.settled
         ),
         by: compiler,
-        cache: cache
+        cache: cache,
+        memo: memo
       )
       let own = ObjectKey(kind: .tenant, tenant: slug, slug: slug)
       let before = work.world.objects[own].map {

@@ -7,6 +7,7 @@ package struct TenantCompilation {
   private let compiler: TenantCompiler
   /// Tiers compiled before; those that are settled are taken from it.
   private let cache: TierCache?
+  private let memo: BindingMemo?
   private var tenant: TenantObjects
   private var tiers = CompiledTiers()
   private var made: [ObjectKey: CompiledObject] = [:]
@@ -40,8 +41,14 @@ package struct TenantCompilation {
     )
   }
 
-  init(of tenant: TenantObjects, by compiler: TenantCompiler, cache: TierCache? = nil) throws {
+  init(
+    of tenant: TenantObjects,
+    by compiler: TenantCompiler,
+    cache: TierCache? = nil,
+    memo: BindingMemo? = nil
+  ) throws {
     self.compiler = compiler
+    self.memo = memo
     self.cache = cache
     self.tenant = tenant
     try compile(Set(tenant.objects.keys))
@@ -132,7 +139,10 @@ package struct TenantCompilation {
     for key in keys where made[key]?.isAstray == true { astray.insert(key) }
     var known: [TierTriple: [Diagnostic]] = [:]
     for object in bindings {
-      let compiled = try compiler.binding(object, id, tiers, in: tenant, known: &known)
+      let compiled =
+        try memo?.binding(object, tiers)
+        ?? compiler.binding(object, id, tiers, in: tenant, known: &known)
+      memo?.keep(object, tiers, compiled)
       made[object.key] = compiled
       if compiled.isAstray { astray.insert(object.key) }
       for tier in compiled.names { users[tier, default: []].insert(object.key) }
