@@ -147,7 +147,6 @@ struct ResourceStatements: Sendable {
       select r.channel, r.key, \(tenantID.uuid)::uuid, r.binding
       from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
         as r (channel text, key text, binding uuid)
-      on conflict (channel, key) do update set binding_id = excluded.binding_id
       """,
       name: "binding_routes"
     )
