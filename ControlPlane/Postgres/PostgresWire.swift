@@ -49,6 +49,8 @@ actor PostgresWire {
   private var isOverdue = false
   private var deadline: ContinuousClock.Instant?
   private var waiter: CheckedContinuation<Void, Never>?
+  /// Something came while nobody waited; who waits next looks again before it sleeps.
+  private var isWoken = false
 
   private init(handle: ConnectionHandle, reactor: PostgresReactor) {
     self.handle = handle
@@ -163,6 +165,7 @@ actor PostgresWire {
     isBusy = true
     isCancelled = false
     isOverdue = false
+    isWoken = false
     self.cancellation = cancellation
     self.deadline = deadline
     currentCondition.store(failure == nil ? .occupied : .broken, ordering: .releasing)
@@ -249,9 +252,15 @@ actor PostgresWire {
     throw error
   }
 
+  /// Every `await`, also of this method, may let others run on the reactor's thread: in a task that
+  /// prefers an executor it always does. So the socket is watched only once there is somebody to wake,
+  /// and who is woken before that does not fall asleep.
   private func wait(for interest: PostgresReactor.Readiness) async {
-    watch(interest)
-    await withCheckedContinuation { waiter = $0 }
+    await withCheckedContinuation { continuation in
+      waiter = continuation
+      watch(interest)
+      if isWoken { wake() }
+    }
   }
 
   private var shownInterest: PostgresReactor.Readiness = []
@@ -299,6 +308,7 @@ actor PostgresWire {
   }
 
   private func wake() {
+    isWoken = waiter == nil
     waiter?.resume()
     waiter = nil
   }

@@ -17,6 +17,8 @@ struct RawDeserializer: MessageDeserializer {
 /// `bindery.test.Echo`: one method for each thing that a transport must carry.
 final class EchoService: RegistrableRPCService {
   static let name = "bindery.test.Echo"
+  /// What Large answers.
+  static let largeBytes = 12 * 1024 * 1024
   /// Calls of Hang that were cancelled, and messages that Flood wrote.
   let cancelled = Mutex(0)
   let flooded = Mutex(0)
@@ -79,6 +81,14 @@ final class EchoService: RegistrableRPCService {
           continuation.finish()
         }
         self.cancelled.withLock { $0 += 1 }
+        return [:]
+      }
+    }
+    // Large: one message, larger than all that lies between a handler and a reader.
+    register("Large", &router) { request in
+      StreamingServerResponse { writer in
+        for try await _ in request.messages {}
+        try await writer.write([UInt8](repeating: 3, count: Self.largeBytes))
         return [:]
       }
     }

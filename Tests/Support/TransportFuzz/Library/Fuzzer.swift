@@ -12,6 +12,10 @@ package struct Fuzzer {
     package var description: String { "input \(input): \(what)" }
   }
 
+  /// Bytes that went in so far, and calls that servers took of them: none of either, and nothing was
+  /// tried.
+  package private(set) var bytesFed = 0
+  package private(set) var callsServed = 0
   private let forServer: Mutator
   private let forClient: Mutator
   private var server = ServerTransportConfiguration()
@@ -43,9 +47,10 @@ package struct Fuzzer {
       ? DrivenConnection.server(server, on: loop) : DrivenConnection.client(client, on: loop)
     try drive(end, channel, bytes, isServer, &random, input)
     try inspect(end, input)
+    if isServer { callsServed += server.metrics.values.traffic.callsBegun }
   }
 
-  private func drive(
+  private mutating func drive(
     _ end: DrivenConnection,
     _ channel: EmbeddedChannel,
     _ bytes: [UInt8],
@@ -54,12 +59,14 @@ package struct Fuzzer {
     _ input: UInt64
   ) throws {
     try channel.pipeline.syncOperations.addHandler(end.handler)
-    channel.pipeline.fireChannelActive()
+    // What is not connected counts as closed from the start.
+    try channel.connect(to: SocketAddress(unixDomainSocketPath: "/driven")).wait()
     if !isServer { Self.makeCalls(end) }
     var rest = bytes[...]
     while !rest.isEmpty, channel.isActive {
       let piece = rest.prefix(random.below(3) == 0 ? 1 + random.below(20) : rest.count)
       rest = rest.dropFirst(piece.count)
+      bytesFed += piece.count
       channel.pipeline.fireChannelRead(ByteBuffer(bytes: piece))
       if random.below(4) > 0 { channel.pipeline.fireChannelReadComplete() }
       switch random.below(24) {

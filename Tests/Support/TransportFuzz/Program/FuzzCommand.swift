@@ -47,12 +47,21 @@ import TransportFuzz
               print("\(count) of \(inputs) inputs, \(start.duration(to: .now))")
             }
           }
+          progress.bytes.add(fuzzer.bytesFed, ordering: .relaxed)
+          progress.calls.add(fuzzer.callsServed, ordering: .relaxed)
         }
       }
       try await group.waitForAll()
     }
     let count = progress.faults.load(ordering: .relaxed)
-    print("\(inputs) inputs from \(first), \(count) faults, \(start.duration(to: .now))")
+    let bytes = progress.bytes.load(ordering: .relaxed)
+    let calls = progress.calls.load(ordering: .relaxed)
+    print(
+      """
+      \(inputs) inputs from \(first), \(bytes) bytes, \(calls) calls served, \(count) faults, \
+      \(start.duration(to: .now))
+      """
+    )
     if count > 0 { throw ExitCode(1) }
   }
 }
@@ -60,6 +69,8 @@ import TransportFuzz
 private final class Progress: Sendable {
   let done = Atomic(0)
   let faults = Atomic(0)
+  let bytes = Atomic(0)
+  let calls = Atomic(0)
 }
 
 /// Says at a crash what was being run.
