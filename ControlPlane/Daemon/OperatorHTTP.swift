@@ -17,6 +17,8 @@ struct OperatorHTTP {
     var unauthenticated: (told: Int, exhausted: Int)
     /// Calls of known callers that were refused, and such of them that are not in the audit log.
     var refused: (all: Int, unwritten: Int)
+    /// Calls of callers that had as many in flight as they may have.
+    var overLimit: Int
   }
 
   let host: String
@@ -61,6 +63,9 @@ struct OperatorHTTP {
         # HELP bindery_refused_unaudited_total Refused calls that are not in the audit log.
         # TYPE bindery_refused_unaudited_total counter
         bindery_refused_unaudited_total \(now.refused.unwritten)
+        # HELP bindery_calls_over_limit_total Calls of callers with too many in flight.
+        # TYPE bindery_calls_over_limit_total counter
+        bindery_calls_over_limit_total \(now.overLimit)
 
         """ + metrics.exposition
     }
