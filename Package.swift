@@ -84,6 +84,7 @@ let shared: [Target] = [
     pkgConfig: "openssl",
     providers: [.apt(["libssl-dev"])]
   ),
+  .systemLibrary(name: "CMalloc", path: "Shared/CMalloc"),
   .systemLibrary(
     name: "CZlib",
     path: "Shared/CZlib",
@@ -118,8 +119,8 @@ let shared: [Target] = [
     "Transport",
     "Shared/Transport",
     [
-      "CZlib", "HTTP2", "TLS", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf, nioCore,
-      nioPosix, collections, unixSignals, logging,
+      "CMalloc", "CZlib", "HTTP2", "TLS", "Wire", "WireServices", grpcCore, grpcProtobuf, protobuf,
+      nioCore, nioPosix, collections, unixSignals, logging,
     ]
   ),
   room("Observability", "Shared/Observability", ["Domain", configuration, yams, logging]),

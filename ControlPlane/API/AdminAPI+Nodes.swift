@@ -18,6 +18,7 @@ extension AdminAPI {
       let timeout = Duration.milliseconds(
         request.timeoutMs > 0 ? min(request.timeoutMs, 3_600_000) : 30_000
       )
+      try await requireExistence(of: Revision(request.revision))
       let target = try await target(of: request)
       let committedAt = hub.committedAt(target.revision) ?? Date()
       let final = try await registry.waitForConvergence(
@@ -29,6 +30,20 @@ extension AdminAPI {
         try await response.write(Bindery_V1_WaitResponse(now, done: false))
       }
       try await response.write(Bindery_V1_WaitResponse(final, done: true))
+    }
+  }
+
+  /// One that is still to come would be waited for in vain, and would then count as in force although
+  /// it may hold anything.
+  ///
+  /// - Throws: FAILED_PRECONDITION.
+  private func requireExistence(of revision: Revision) async throws {
+    // This replica may be a moment behind.
+    if let known = hub.revision, revision <= known { return }
+    let newest = try await store.currentRevision()
+    guard revision <= newest else {
+      let error = StoreError.unknownRevision(revision, newest: newest)
+      throw RPCError(code: .failedPrecondition, message: "\(error)", cause: error)
     }
   }
 

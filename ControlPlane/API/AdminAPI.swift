@@ -132,12 +132,23 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
     context: ServerContext
   ) async throws -> Bindery_V1_SetTenantStatusResponse {
     try await translatingErrors {
-      let (revision, changed) = try await publisher.setStatus(
-        of: request.tenant,
-        to: try TenantStatus(wire: request.status),
-        author: request.author,
-        reason: request.reason
-      )
+      let caller = context.principal
+      let (revision, changed): (Revision, Bool)
+      do {
+        (revision, changed) = try await publisher.setStatus(
+          of: request.tenant,
+          to: try TenantStatus(wire: request.status),
+          by: caller?.tenant == nil ? .platform : .tenant,
+          author: request.author,
+          reason: request.reason
+        )
+      } catch let error as StoreError where error.kind == .refused {
+        // As all refusals of a caller: the audit log tells of it.
+        guard let caller else { throw error }
+        throw caller.denied(
+          "may not change what the platform paused or archived; ask the platform's operators"
+        )
+      }
       var response = Bindery_V1_SetTenantStatusResponse()
       response.revision = revision.value
       response.changed = changed

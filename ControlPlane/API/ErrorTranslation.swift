@@ -18,6 +18,7 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .notFound: .notFound
       case .stale: .aborted
       case .taken: .alreadyExists
+      case .refused: .permissionDenied
       case .setup: .failedPrecondition
       case .defect: .internalError
       }
@@ -30,6 +31,7 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .malformed: .invalidArgument
       case .unknownToken, .unknownTenant: .notFound
       case .alreadyRevoked: .failedPrecondition
+      case .tooMany: .resourceExhausted
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
   } catch let error as RollbackRefusal {

@@ -5,6 +5,8 @@ package struct AccessRefusal: Error, Hashable, CustomStringConvertible {
     case unauthenticated
     /// The caller is known, and may not.
     case denied
+    /// The caller is known, and has as much as it may have.
+    case exhausted
   }
 
   package let code: Code

@@ -4,12 +4,12 @@ package import Logging
 package import Store
 internal import Synchronization
 
-/// All tokens in memory, by the hash of their texts. Every check reads here and none the database; a
+/// The live tokens in memory, and for a day those that have ended, by the hash of their texts. Every check reads here and none the database; a
 /// change in the database arrives within `interval`, and ends what is under way with old tokens.
 package final class AccessRoster: Sendable {
   /// Where the tokens stand.
   package struct Source: Sendable {
-    /// Tokens, as of one version, with all tenants' slugs.
+    /// Live tokens and such as ended lately, as of one version, with all tenants' slugs.
     package struct Content: Sendable {
       package var version: Int64
       package var tokens: [AccessToken]
@@ -56,9 +56,9 @@ package final class AccessRoster: Sendable {
 
   struct State {
     var version: Int64 = -1
-    /// Of the reads, in the order in which they began: the last, and the one that is in force.
-    var lastRead = 0
-    var newestRead = 0
+    var reads = Reads()
+    /// Ids that the table was asked for in vain since it last changed.
+    var unknown: Set<String> = []
     var byHash: [Digest: AccessToken] = [:]
     var byID: [String: AccessToken] = [:]
     var slugs: [TenantID: String] = [:]
@@ -66,6 +66,29 @@ package final class AccessRoster: Sendable {
     var watchers: [Int: Watcher] = [:]
     var nextWatcher = 0
   }
+
+  /// Whoever asks for a read gets one that began afterwards, and so do all who ask meanwhile: one read
+  /// is under way at a time, however many changes there are.
+  struct Reads {
+    var asked = 0
+    /// Up to which asker a read has answered, or failed.
+    var answered = 0
+    var failed: (upTo: Int, error: any Error)?
+    var isUnderWay = false
+    var waiting: [AsyncStream<Void>.Continuation] = []
+  }
+
+  fileprivate enum Turn {
+    case answered
+    case failed(any Error)
+    /// Read for all up to this one.
+    case read(Int)
+    case wait(AsyncStream<Void>)
+  }
+
+  /// How long a token that has ended is still known, so that its holder is told why.
+  private static let memory: Double = 86_400
+  private static let unknownLimit = 1024
 
   /// How old a noted use may be.
   private static let useInterval: Duration = .seconds(60)
@@ -91,12 +114,20 @@ package final class AccessRoster: Sendable {
     self.now = now
   }
 
-  /// All tokens, oldest first.
-  package var tokens: [AccessToken] {
-    state.withLock { $0.byID.values.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) } }
-  }
+  /// Those that are held in memory.
+  package var tokens: [AccessToken] { state.withLock { Array($0.byID.values) } }
 
   package func token(_ id: String) -> AccessToken? { state.withLock { $0.byID[id] } }
+
+  /// Whether the table was asked for this id already, in vain, and has not changed since.
+  func isKnownToBeNobodys(_ id: String) -> Bool { state.withLock { $0.unknown.contains(id) } }
+
+  func noteUnknown(_ id: String) {
+    state.withLock { state in
+      if state.unknown.count >= Self.unknownLimit { state.unknown = [] }
+      state.unknown.insert(id)
+    }
+  }
 
   package func slug(of tenant: TenantID) -> String? { state.withLock { $0.slugs[tenant] } }
 
@@ -164,17 +195,57 @@ package final class AccessRoster: Sendable {
 
   /// Reads the tokens anew; what ended with them is told to those who wait for it.
   package func refresh() async throws {
-    let read = state.withLock { state in
-      state.lastRead += 1
-      return state.lastRead
+    let number = state.withLock { state in
+      state.reads.asked += 1
+      return state.reads.asked
     }
-    let content = try await source.content()
+    while true {
+      switch state.withLock({ $0.reads.turn(of: number) }) {
+      case .answered: return
+      case .failed(let error): throw error
+      case .read(let last): return try await read(upTo: last)
+      case .wait(let ended):
+        for await _ in ended {}
+        try Task.checkCancellation()
+      }
+    }
+  }
+
+  /// Who ever asked for a read.
+  var askers: Int { state.withLock { $0.reads.asked } }
+
+  private func read(upTo last: Int) async throws {
+    do {
+      let content = try await source.content()
+      take(content)
+      end(of: last, with: nil)
+    } catch {
+      // Who gave up says nothing to the others; one of them reads.
+      end(of: Task.isCancelled ? 0 : last, with: error)
+      throw error
+    }
+    endLapsed()
+  }
+
+  private func end(of last: Int, with error: (any Error)?) {
+    let waiting = state.withLock { state in
+      state.reads.isUnderWay = false
+      if let error {
+        state.reads.failed = (max(last, state.reads.failed?.upTo ?? 0), error)
+      } else {
+        state.reads.answered = last
+      }
+      defer { state.reads.waiting = [] }
+      return state.reads.waiting
+    }
+    for ring in waiting { ring.finish() }
+  }
+
+  private func take(_ content: Source.Content) {
     state.withLock { state in
-      // A slower read must not undo a faster one that began later. The version says nothing of that: it
-      // steps back with a database that was restored, or whose standby has taken over.
-      guard read > state.newestRead else { return }
-      state.newestRead = read
+      // It may be less than before: a database that was restored, or whose standby has taken over.
       state.version = content.version
+      state.unknown = []
       state.byHash = Dictionary(
         content.tokens.map { ($0.hash, $0) },
         uniquingKeysWith: { first, _ in first }
@@ -185,7 +256,6 @@ package final class AccessRoster: Sendable {
       )
       state.slugs = content.slugs
     }
-    endLapsed()
   }
 
   /// Like `refresh`, after a change that is stored already: without the database the change takes effect
@@ -233,6 +303,7 @@ package final class AccessRoster: Sendable {
   private func noteUses() async throws {
     while true {
       try await Task.sleep(for: Self.useInterval)
+      forgetEnded()
       let used = state.withLock { state in
         defer { state.used = [] }
         return Dictionary(grouping: state.used.compactMap { state.byID[$0] }, by: \.tenant)
@@ -246,6 +317,22 @@ package final class AccessRoster: Sendable {
         }
       }
     }
+  }
+
+  /// Where nothing changes nothing is read anew, and tokens expire all the same.
+  func forgetEnded() {
+    let limit = now() - Self.memory
+    state.withLock { state in
+      let gone = state.byID.values.filter { min($0.revokedAt, $0.expiresAt) < limit }
+      for token in gone {
+        state.byID[token.id] = nil
+        state.byHash[token.hash] = nil
+      }
+    }
+  }
+
+  private func min(_ a: Date?, _ b: Date?) -> Date {
+    Swift.min(a ?? .distantFuture, b ?? .distantFuture)
   }
 
   // MARK: - What is under way
@@ -314,6 +401,20 @@ package final class AccessRoster: Sendable {
       }
       return over(token, at: now)
     }
+  }
+}
+
+extension AccessRoster.Reads {
+  fileprivate mutating func turn(of number: Int) -> AccessRoster.Turn {
+    if answered >= number { return .answered }
+    if let failed, failed.upTo >= number { return .failed(failed.error) }
+    guard isUnderWay else {
+      isUnderWay = true
+      return .read(asked)
+    }
+    let (ended, ring) = AsyncStream.makeStream(of: Void.self)
+    waiting.append(ring)
+    return .wait(ended)
   }
 }
 

@@ -38,12 +38,15 @@ package final class RefusalLog: Sendable {
   private struct State {
     var budget: FailureBudget
     var counts = Counts()
+    var waiting: [Refusal] = []
+    /// Wakes who writes.
+    var ring: AsyncStream<Void>.Continuation?
+    var isClosed = false
   }
 
   private let state: Mutex<State>
   private let start = ContinuousClock.now
-  private let waiting: AsyncStream<Refusal>
-  private let continuation: AsyncStream<Refusal>.Continuation
+  private let limit: Int
   private let write: Write
   private let logger: Logger
 
@@ -57,7 +60,7 @@ package final class RefusalLog: Sendable {
     write: @escaping Write
   ) {
     state = Mutex(State(budget: FailureBudget(perMinute: perMinute)))
-    (waiting, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(limit))
+    self.limit = limit
     self.logger = logger
     self.write = write
   }
@@ -66,23 +69,65 @@ package final class RefusalLog: Sendable {
 
   package func note(_ refusal: Refusal) {
     let now = ContinuousClock.now - start
-    let isWanted = state.withLock { state in
+    let ring = state.withLock { state -> AsyncStream<Void>.Continuation? in
       state.counts.refused += 1
-      return state.budget.take(refusal.origin.actorID, at: now)
+      guard state.budget.take(refusal.origin.actorID, at: now), state.waiting.count < limit,
+        !state.isClosed
+      else {
+        state.counts.unwritten += 1
+        return nil
+      }
+      state.waiting.append(refusal)
+      return state.ring
     }
-    guard isWanted, case .enqueued = continuation.yield(refusal) else {
-      state.withLock { $0.counts.unwritten += 1 }
-      return
-    }
+    ring?.yield()
   }
 
-  /// Writes until cancelled. What can't be written now is not tried again: it stands in the log.
+  /// Writes until cancelled; what waits then is `finish`'s. What can't be written now is not tried
+  /// again: it stands in the log.
   package func run() async {
-    for await refusal in waiting {
+    let (rings, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    state.withLock { $0.ring = ring }
+    ring.yield()
+    for await _ in rings { await writeAll() }
+  }
+
+  /// Takes no more refusals and writes those that wait, for so long at most. The others are counted,
+  /// and the log tells how many they are.
+  package func finish(within patience: Duration) async {
+    state.withLock { state in
+      state.isClosed = true
+      state.ring = nil
+    }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.writeAll() }
+      group.addTask {
+        // Cancelled once all is written.
+        do { try await Task.sleep(for: patience) } catch {}
+      }
+      await group.next()
+      group.cancelAll()
+    }
+    let lost = state.withLock { state in
+      defer { state.waiting = [] }
+      state.counts.unwritten += state.waiting.count
+      return state.waiting.count
+    }
+    guard lost > 0 else { return }
+    logger.warning("refusals are missing from the audit log", metadata: ["count": "\(lost)"])
+  }
+
+  /// Until none waits, or cancelled.
+  private func writeAll() async {
+    while !Task.isCancelled, let refusal = state.withLock({ $0.waiting.popFirst() }) {
       do {
         try await write(refusal)
       } catch {
-        if Task.isCancelled { return }
+        // Called back. Should it stand in the log all the same, twice is better than not at all.
+        if Task.isCancelled {
+          state.withLock { $0.waiting.insert(refusal, at: 0) }
+          return
+        }
         state.withLock { $0.counts.unwritten += 1 }
         logger.warning(
           "a refusal is missing from the audit log",
@@ -91,4 +136,9 @@ package final class RefusalLog: Sendable {
       }
     }
   }
+}
+
+extension [RefusalLog.Refusal] {
+  /// In a queue of some hundred at most.
+  fileprivate mutating func popFirst() -> RefusalLog.Refusal? { isEmpty ? nil : removeFirst() }
 }

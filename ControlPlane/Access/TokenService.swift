@@ -32,6 +32,8 @@ package struct TokenService: Sendable {
     case unknownToken(String)
     case unknownTenant(String)
     case alreadyRevoked(String)
+    /// The tenant has as many live tokens as it may have.
+    case tooMany(tenant: String, limit: Int)
 
     package var description: String {
       switch self {
@@ -39,32 +41,34 @@ package struct TokenService: Sendable {
       case .unknownToken(let id): "there is no access token \(id)"
       case .unknownTenant(let slug): "there is no tenant '\(slug)'"
       case .alreadyRevoked(let id): "access token \(id) is revoked; create another"
+      case .tooMany(let slug, let limit):
+        "tenant '\(slug)' has \(limit) live access tokens, the most it may have; revoke what it needs no longer (the control plane's limit is --tokens-per-tenant)"
       }
     }
   }
 
   private let store: Store
   private let roster: AccessRoster
+  private let limit: Int
 
-  package init(store: Store, roster: AccessRoster) {
+  /// - Parameter limit: Live tokens that a tenant may have.
+  package init(store: Store, roster: AccessRoster, limit: Int = 1_000) {
     self.store = store
     self.roster = roster
+    self.limit = limit
   }
 
   /// The slug of a tenant; nil when it is gone.
   package func slug(of tenant: TenantID) -> String? { roster.slug(of: tenant) }
 
-  /// All tokens, or those of a tenant (slug): its own, and nodes' that are bound to it.
+  /// All tokens, or those of a tenant (slug): its own, and nodes' that are bound to it. Those that have
+  /// ended too.
   ///
   /// - Parameter scope: The one tenant whose own tokens the caller may see; nil for all.
   package func list(tenant: String?, scope: TenantID? = nil) async throws -> [AccessToken] {
-    try await roster.refresh()
-    if let scope { return roster.tokens.filter { $0.tenant == scope } }
-    guard let tenant else { return roster.tokens }
-    guard let id = try await store.tenantID(slug: tenant) else {
-      throw Failure.unknownTenant(tenant)
-    }
-    return roster.tokens.filter { $0.tenant == id || $0.nodeTenants?.contains(id) == true }
+    if let scope { return try await store.accessTokens(of: scope) }
+    guard let tenant else { return try await store.accessTokens(of: nil) }
+    return try await store.accessTokens(of: try await self.tenant(tenant), withNodes: true)
   }
 
   /// - Returns: The token and its text, which is nowhere else.
@@ -92,7 +96,9 @@ package struct TokenService: Sendable {
       }
     }
     token.expiresAt = wish.lifetime.map { now + $0 / .seconds(1) }
-    try await store.insert(token, reason: wish.reason)
+    guard try await store.insert(token, reason: wish.reason, limit: limit) else {
+      throw Failure.tooMany(tenant: wish.tenant, limit: limit)
+    }
     await roster.refreshSoon()
     return (token, text)
   }
@@ -177,13 +183,22 @@ package struct TokenService: Sendable {
 
   /// A tenant's caller is refused alike whether a token is another's or nobody's.
   private func known(_ id: String, to caller: Principal?) async throws -> AccessToken {
-    if roster.token(id) == nil { try await roster.refresh() }
-    let token = roster.token(id)
+    let token = try await find(id)
     if let caller, let tenant = caller.tenant, token?.tenant != tenant {
       throw caller.denied("reaches no token but its tenant's")
     }
     guard let token else { throw Failure.unknownToken(id) }
     return token
+  }
+
+  /// One that ended long ago, or that another replica has just made, is read by itself; what is
+  /// nobody's is asked for once, until something changes.
+  private func find(_ id: String) async throws -> AccessToken? {
+    if let token = roster.token(id) { return token }
+    guard TokenText.isID(id), !roster.isKnownToBeNobodys(id) else { return nil }
+    let found = try await store.accessToken(id)
+    if found == nil { roster.noteUnknown(id) }
+    return found
   }
 
   private func tenant(_ slug: String) async throws -> TenantID {

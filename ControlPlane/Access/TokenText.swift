@@ -41,6 +41,11 @@ package struct TokenText: Sendable {
     self.secret = String(decoding: secret, as: UTF8.self)
   }
 
+  /// Whether a text can be a token's public part at all.
+  static func isID(_ text: String) -> Bool {
+    text.utf8.count == idLength && text.utf8.allSatisfy(alphabet.contains)
+  }
+
   private init(id: String, secret: String) {
     self.id = id
     self.secret = secret

@@ -12,6 +12,7 @@ struct AccessControl {
   let tokens: TokenService
   private let refusals: RefusalLog
   private let failures: AuthenticationFailures
+  private let limits: CallLimits
   private let roster: AccessRoster
   private let settings: ControlSettings
   private let logger: Logger
@@ -20,7 +21,7 @@ struct AccessControl {
     self.settings = settings
     self.logger = logger
     roster = AccessRoster(source: .init(store), logger: logger)
-    tokens = TokenService(store: store, roster: roster)
+    tokens = TokenService(store: store, roster: roster, limit: settings.tokensPerTenant)
     refusals = RefusalLog(logger: logger) { refusal in
       try await store.auditRefusal(
         of: refusal.origin,
@@ -30,6 +31,11 @@ struct AccessControl {
       )
     }
     failures = AuthenticationFailures(perMinute: settings.authFailuresPerMinute)
+    limits = CallLimits(
+      people: settings.callsPerCaller,
+      nodes: settings.callsPerNode,
+      logger: logger
+    )
   }
 
   /// For the metrics.
@@ -44,6 +50,9 @@ struct AccessControl {
     return (counts.refused, counts.unwritten)
   }
 
+  /// Calls of callers that had as many in flight as they may have.
+  var overLimit: Int { limits.refused }
+
   /// What stands before all methods; with open access only what the audit log needs.
   var interceptors: [ConditionalInterceptor<any ServerInterceptor>] {
     guard settings.access == .tokens else {
@@ -54,6 +63,7 @@ struct AccessControl {
       certificates: NodeCertificate(acceptsCommonName: settings.nodesByCommonName),
       failures: failures,
       refusals: refusals,
+      limits: limits,
       logger: logger
     )
     return [.apply(interceptor, to: .all)]
@@ -94,6 +104,11 @@ struct AccessControl {
       defer { group.cancelAll() }
       try await group.next()
     }
+  }
+
+  /// Once nobody calls any more: what still waits to be written is.
+  func finish() async {
+    await refusals.finish(within: .seconds(3))
   }
 
   /// Replaces an earlier token's file, and nothing else.

@@ -69,6 +69,15 @@ struct ControlCommand: AsyncParsableCommand {
   @Option(help: "Failed authentications that one address may have in a minute (default 120).")
   var authFailures: String?
 
+  @Option(help: "Calls, and as many streams, that a token may have in flight (default 256).")
+  var callsPerCaller: String?
+
+  @Option(help: "The same for a node's token or certificate (default 4096).")
+  var callsPerNode: String?
+
+  @Option(help: "Access tokens that a tenant may have at once (default 1000).")
+  var tokensPerTenant: String?
+
   @Option(help: "Address for liveness, readiness and metrics (default 127.0.0.1:7401).")
   var http: String?
 
@@ -123,7 +132,9 @@ struct ControlCommand: AsyncParsableCommand {
     let single: [(String, String?)] = [
       ("grpc", grpc), ("tls-cert", tlsCert), ("tls-key", tlsKey), ("tls-client-ca", tlsClientCa),
       ("tls-client", tlsClient), ("access", access), ("node-identity", nodeIdentity),
-      ("bootstrap-token-file", bootstrapTokenFile), ("auth-failures", authFailures), ("http", http),
+      ("bootstrap-token-file", bootstrapTokenFile), ("auth-failures", authFailures),
+      ("calls-per-caller", callsPerCaller), ("calls-per-node", callsPerNode),
+      ("tokens-per-tenant", tokensPerTenant), ("http", http),
       ("data-dir", dataDir),
       ("database-url", databaseUrl),
       ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),

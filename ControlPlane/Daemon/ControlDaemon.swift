@@ -89,7 +89,8 @@ struct ControlDaemon {
     var configuration = ServerTransportConfiguration()
     configuration.tls = tls
     settings.connections.apply(to: &configuration)
-    // The push, and what costs nothing. The others compile, or wait for PostgreSQL.
+    // The push, and what costs nothing. The others compile or read and write much, which would hold up
+    // the pushes of the same loop; from there too they could wait for PostgreSQL.
     let onLoop: Set = ["bindery.v1.Distribution", "grpc.health.v1.Health"]
     configuration.runsOnLoop = { onLoop.contains($0.service.fullyQualifiedService) }
     let transport = HTTP2ServerTransport(
@@ -148,7 +149,8 @@ struct ControlDaemon {
         watchers: hub.watcherCount,
         unauthenticated: access.unauthenticated,
         refused: access.refused,
-        compiler: compiler
+        compiler: compiler,
+        overLimit: access.overLimit
       )
     }
     let operatorHTTP = http.application { port in ready.httpListens(on: port) }
@@ -176,7 +178,13 @@ struct ControlDaemon {
         logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }
       )
     )
-    try await group2.run()
+    do {
+      try await group2.run()
+    } catch {
+      await access.finish()
+      throw error
+    }
+    await access.finish()
   }
 
   private func failure(_ error: any Error) -> any Error {

@@ -32,6 +32,11 @@ struct ControlSettings {
   let bootstrapTokenFile: String?
   /// Failed authentications that one address may have in a minute.
   let authFailuresPerMinute: Int
+  /// Calls, and as many streams, that a person's or program's token may have in flight; and a node.
+  let callsPerCaller: Int
+  let callsPerNode: Int
+  /// Live tokens that a tenant may have.
+  let tokensPerTenant: Int
   let http: (host: String, port: Int)
   let dataDirectory: String
   let database: Database
@@ -48,7 +53,9 @@ struct ControlSettings {
     [
       "grpc", "http", "data-dir", "database-url", "database-migration-url", "postgres-binaries",
       "database-connections", "tool-allow", "lease-ms", "log-level", "access", "node-identity",
-      "bootstrap-token-file", "auth-failures", "model-tables", "reflection",
+      "bootstrap-token-file", "auth-failures", "model-tables", "reflection", "calls-per-caller",
+      "calls-per-node",
+      "tokens-per-tenant",
     ] + TLSSettings.server + ConnectionSettings.known
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -72,6 +79,10 @@ struct ControlSettings {
     }
     nodesByCommonName = identity == "common-name"
     authFailuresPerMinute = try settings.int("auth-failures", in: 1 ... 1_000_000) ?? 120
+    callsPerCaller = try settings.int("calls-per-caller", in: 1 ... 1_000_000) ?? 256
+    // Its watch, claim and record streams come on top.
+    callsPerNode = try settings.int("calls-per-node", in: 8 ... 1_000_000) ?? 4_096
+    tokensPerTenant = try settings.int("tokens-per-tenant", in: 1 ... 1_000_000) ?? 1_000
     bootstrapTokenFile = settings.string("bootstrap-token-file")
     guard
       case .tcp(let host, let port) = try Self.localAddress(

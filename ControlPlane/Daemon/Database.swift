@@ -42,6 +42,7 @@ struct Database {
   func close() async {
     await store.app.shutdown()
     await store.distribution.shutdown()
+    await store.access.shutdown()
     await embedded?.stop()
   }
 
@@ -92,6 +93,8 @@ struct Database {
         connections: max(2, settings.databaseConnections / 4),
         logger: logger
       ),
+      // One looks for changes while the other reads them.
+      access: pool(conninfo, role: "bindery_distribution", connections: 2, logger: logger),
       logger: logger
     )
   }

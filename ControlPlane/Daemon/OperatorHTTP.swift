@@ -19,6 +19,8 @@ struct OperatorHTTP {
     /// Calls of known callers that were refused, and such of them that are not in the audit log.
     var refused: (all: Int, unwritten: Int)
     var compiler: CompilerStatus
+    /// Calls of callers that had as many in flight as they may have.
+    var overLimit: Int
   }
 
   let host: String
@@ -72,6 +74,9 @@ struct OperatorHTTP {
         # HELP bindery_bindings_recompiled_total Bindings recompiled after a change of compiler or tables.
         # TYPE bindery_bindings_recompiled_total counter
         bindery_bindings_recompiled_total \(now.compiler.counts.recompiled)
+        # HELP bindery_calls_over_limit_total Calls of callers with too many in flight.
+        # TYPE bindery_calls_over_limit_total counter
+        bindery_calls_over_limit_total \(now.overLimit)
 
         """ + metrics.exposition
     }

@@ -118,16 +118,18 @@ package struct Publisher: Sendable {
 
   /// Pauses, resumes or archives a tenant.
   ///
-  /// - Throws: `StoreError.unknownTenant`.
+  /// - Throws: `StoreError.unknownTenant`, `.heldByPlatform`.
   package func setStatus(
     of tenant: String,
     to status: TenantStatus,
+    by side: SwitchSide,
     author: String,
     reason: String
   ) async throws -> (revision: Revision, changed: Bool) {
     try await store.setTenantStatus(
       slug: tenant,
       status: status,
+      by: side,
       author: author,
       reason: reason
     )

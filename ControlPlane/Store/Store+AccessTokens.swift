@@ -5,22 +5,33 @@ internal import Postgres
 extension Store {
   /// How often tokens have changed: equal numbers, equal tokens.
   package func accessVersion() async throws -> Int64 {
-    let rows = try await distribution.query("select version from access_line")
+    let rows = try await access.query("select version from access_line")
     guard let row = rows.first else { throw StoreError.corrupt(what: "access_line") }
     return try row.decode("version")
   }
 
-  /// All tokens, oldest first, with the slugs of all tenants, as of one version.
+  /// All live tokens and those that ended in the last day (at most a thousand, the latest), oldest
+  /// first, with the slugs of all tenants, as of one version.
   package func accessTokens() async throws -> (
     version: Int64, tokens: [AccessToken], slugs: [TenantID: String]
   ) {
-    let results = try await distribution.withTransaction(
+    let results = try await access.withTransaction(
       isolation: .repeatableRead,
       readOnly: true
     ) { connection in
       try await connection.pipeline([
         "select version from access_line",
-        "select * from access_tokens order by created_at, id",
+        """
+        select * from access_tokens
+        where revoked_at is null and (expires_at is null or expires_at > now())
+        union all (
+          select * from access_tokens
+          where least(revoked_at, expires_at) <= now()
+            and least(revoked_at, expires_at) > now() - interval '1 day'
+          order by least(revoked_at, expires_at) desc limit 1000
+        )
+        order by created_at, id
+        """,
         "select id, slug from tenants",
       ])
     }
@@ -38,10 +49,62 @@ extension Store {
     )
   }
 
-  package func insert(_ token: AccessToken, reason: String = "") async throws {
+  /// One token, however long ago it ended; nil when there is none of this id.
+  package func accessToken(_ id: String) async throws -> AccessToken? {
+    try await distribution.query("select * from access_tokens where id = \(id)").first
+      .map(AccessToken.init)
+  }
+
+  /// Tokens, those that have ended too, oldest first.
+  ///
+  /// - Parameters:
+  ///   - tenant: Only this one's own; nil for all.
+  ///   - withNodes: Also those of nodes that are bound to the tenant.
+  package func accessTokens(
+    of tenant: TenantID?,
+    withNodes: Bool = false
+  ) async throws -> [AccessToken] {
+    let id = tenant?.uuid
+    return try await distribution.query(
+      """
+      select * from access_tokens
+      where \(id as UUID?)::uuid is null or tenant_id = \(id as UUID?)::uuid
+        or (\(withNodes) and \(id as UUID?)::uuid = any (node_tenants))
+      order by created_at, id
+      """
+    ).map(AccessToken.init)
+  }
+
+  /// - Parameter limit: Live tokens that the token's tenant may have; nil for any number.
+  /// - Returns: Whether it was stored: false when the tenant has that many already.
+  @discardableResult
+  package func insert(
+    _ token: AccessToken,
+    reason: String = "",
+    limit: Int? = nil
+  ) async throws -> Bool {
     let settings = Self.settings(of: token.tenant, author: token.createdBy, reason: reason)
-    _ = try await app.withTransaction(settings: settings) {
-      try await $0.execute(Self.insertion(of: token))
+    return try await app.withTransaction(settings: settings) { connection in
+      if let limit, let tenant = token.tenant {
+        // One at a time, so that two can't both be the last.
+        try await connection.execute(
+          """
+          select pg_advisory_xact_lock(
+            hashtextextended('bindery.access_tokens.' || \(tenant.description), 0))
+          """
+        )
+        let rows = try await connection.query(
+          """
+          select count(*) as live from access_tokens
+          where revoked_at is null and (expires_at is null or expires_at > now())
+          """
+        )
+        guard try rows.first?.decode("live", as: Int64.self) ?? 0 < Int64(limit) else {
+          return false
+        }
+      }
+      try await connection.execute(Self.insertion(of: token))
+      return true
     }
   }
 

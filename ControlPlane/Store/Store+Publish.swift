@@ -82,13 +82,17 @@ extension Store {
     return publication.isConfiguration ? try await writer.takeRevision(on: connection) : nil
   }
 
-  /// Switches a tenant. Setting the status it has already changes nothing.
+  /// Switches a tenant. Setting the status it has already changes nothing for nodes; a pause of the
+  /// tenant's becomes the platform's when the platform pauses it too.
   ///
+  /// - Parameter side: Who switches. What the platform has paused or archived it alone changes.
   /// - Returns: the revision of the tenant's last switch, and whether this call made it.
+  /// - Throws: `StoreError.unknownTenant`, `.heldByPlatform`.
   @discardableResult
   package func setTenantStatus(
     slug: String,
     status: TenantStatus,
+    by side: SwitchSide = .platform,
     author: String,
     reason: String
   ) async throws -> (revision: Revision, changed: Bool) {
@@ -101,12 +105,32 @@ extension Store {
         guard var tenant = try await writer.lockTenant(id, on: connection) else {
           throw StoreError.unknownTenant(slug)
         }
-        if tenant.status == status { return (revision: tenant.switchRevision, changed: false) }
+        if tenant.status == status {
+          // Held is held the more strongly, never the less.
+          if side == .platform, status != .active {
+            try await connection.execute(
+              """
+              update tenants set switched_by = 'platform'
+              where id = \(id.uuid) and switched_by <> 'platform'
+              """
+            )
+          }
+          return (revision: tenant.switchRevision, changed: false)
+        }
+        if side == .tenant, tenant.status != .active {
+          // After the lock: a pause of the platform's that came first holds.
+          let rows = try await connection.query(
+            "select switched_by from tenants where id = \(id.uuid)"
+          )
+          let holder = try rows.first?.decode("switched_by", as: String.self)
+          guard holder == SwitchSide.tenant.rawValue else { throw StoreError.heldByPlatform(slug) }
+        }
         tenant.status = status
         tenant.switchRevision = .zero
         try await connection.execute(
           """
-          update tenants set status = \(status.rawValue), switch_commit_id = \(writer.commitID)
+          update tenants set status = \(status.rawValue), switched_by = \(side.rawValue),
+            switch_commit_id = \(writer.commitID)
           where id = \(id.uuid)
           """
         )

@@ -5,20 +5,29 @@ package import Postgres
 
 /// The configuration as authors wrote it, as it is compiled, and the one revision line.
 ///
-/// `app` writes, one tenant at a time; `distribution` reads the configuration of all tenants. Both
-/// are bound by row-level security.
+/// `app` writes, one tenant at a time; `distribution` reads the configuration of all tenants; `access`
+/// reads who may do what, so that no flood of other reads puts off a revocation. All are bound by
+/// row-level security.
 package final class Store: Sendable {
   package let app: PostgresPool
   package let distribution: PostgresPool
+  package let access: PostgresPool
   let logger: Logger
   let wakeups = Wakeups()
 
   /// - Parameters:
   ///   - app: sessions in role `bindery_app`.
   ///   - distribution: sessions in role `bindery_distribution`.
-  package init(app: PostgresPool, distribution: PostgresPool, logger: Logger) {
+  ///   - access: the same, for nothing but access tokens; nil shares those of `distribution`.
+  package init(
+    app: PostgresPool,
+    distribution: PostgresPool,
+    access: PostgresPool? = nil,
+    logger: Logger
+  ) {
     self.app = app
     self.distribution = distribution
+    self.access = access ?? distribution
     self.logger = logger
   }
 

@@ -14,6 +14,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case unknownVersion(ObjectKey, Int32, newest: Int32)
   /// No tenant has this slug.
   case unknownTenant(String)
+  /// The platform paused or archived this tenant, so its own people can't change that.
+  case heldByPlatform(String)
   /// A route, webhook slug or name is taken by somebody else; the constraint says which.
   case conflict(constraint: String)
   /// A newer compiler, or other tables of models and prices, took over from this program's.
@@ -44,6 +46,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .revisionGone: "REVISION_GONE"
     case .unknownVersion: "UNKNOWN_VERSION"
     case .unknownTenant: "UNKNOWN_TENANT"
+    case .heldByPlatform: "HELD_BY_PLATFORM"
     case .conflict: "CONFLICT"
     case .compilerSuperseded: "COMPILER_SUPERSEDED"
     case .serverTooOld: "SERVER_TOO_OLD"
@@ -65,6 +68,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case stale
     /// Somebody else has it.
     case taken
+    /// Somebody else has to do it.
+    case refused
     /// The database is not set up as this program needs it.
     case setup
     /// Our fault.
@@ -76,6 +81,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .unknownTenant, .unknownRevision, .revisionGone, .unknownVersion: .notFound
     case .stale, .otherOwner: .stale
     case .conflict: .taken
+    case .heldByPlatform: .refused
     case .compilerSuperseded, .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew,
       .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
@@ -109,6 +115,8 @@ extension StoreError: CustomStringConvertible {
         : "\(key) has no version \(version), or it is no longer kept; the newest is \(newest)"
     case .unknownTenant(let slug):
       "there is no tenant \(slug)"
+    case .heldByPlatform(let slug):
+      "the platform paused or archived tenant \(slug); only the platform's operators may change that"
     case .conflict(let constraint):
       "taken by somebody else (\(constraint)); choose another or release it first"
     case .compilerSuperseded(let newest):

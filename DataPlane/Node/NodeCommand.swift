@@ -51,6 +51,15 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "Name in the control plane's certificate, when it is not the host connected to.")
   var tlsServerName: String?
 
+  @Option(
+    help:
+      "Milliseconds of silence until the control plane is asked for a sign of life (default 10000)."
+  )
+  var keepaliveMs: String?
+
+  @Option(help: "Milliseconds that it has for the answer (default 20000).")
+  var keepaliveTimeoutMs: String?
+
   @Option(help: "File with this node's access token for the control plane.")
   var tokenFile: String?
 
@@ -119,7 +128,7 @@ struct NodeCommand: AsyncParsableCommand {
     let single: [(String, String?)] = [
       ("node-id", nodeId), ("region", region), ("tls-ca", tlsCa), ("tls-cert", tlsCert),
       ("tls-key", tlsKey), ("tls-server-name", tlsServerName), ("token-file", tokenFile),
-      ("http", http),
+      ("keepalive-ms", keepaliveMs), ("keepalive-timeout-ms", keepaliveTimeoutMs), ("http", http),
       ("data-dir", dataDir),
       ("secrets-dir", secretsDir), ("whatsapp-base-url", whatsappBaseUrl),
       ("anthropic-base-url", anthropicBaseUrl), ("quiet-ms", quietMs), ("latest-ms", latestMs),

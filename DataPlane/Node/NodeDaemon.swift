@@ -93,6 +93,8 @@ struct NodeDaemon {
     var transport = ClientTransportConfiguration()
     transport.tls = tls
     transport.tlsServerName = settings.tls["tls-server-name"]
+    if let keepalive = settings.keepalive { transport.keepalive = keepalive }
+    if let timeout = settings.keepaliveTimeout { transport.keepaliveTimeout = timeout }
     let control = GRPCClient(
       transport: HTTP2ClientTransport(
         endpoints: settings.control,

@@ -13,6 +13,10 @@ struct NodeSettings {
   let tls: [String: String]
   /// File with the access token that the control plane asks for.
   let tokenFile: String?
+  /// Silence after which the control plane is asked for a sign of life, and how long that may take; nil
+  /// for the transport's own.
+  let keepalive: Duration?
+  let keepaliveTimeout: Duration?
   let http: (host: String, port: Int)
   let dataDirectory: String
   let secretsDirectory: String
@@ -34,6 +38,7 @@ struct NodeSettings {
       "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
       "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
       "model-first-token-ms", "model-stall-ms", "mode", "log-level", "token-file",
+      "keepalive-ms", "keepalive-timeout-ms",
     ] + TLSSettings.client
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -52,6 +57,10 @@ struct NodeSettings {
         "token-file is set and control is '\(open)'; a token travels over TLS only: set --tls-ca, or reach it by loopback or a unix socket"
       )
     }
+    let day = 86_400_000
+    keepalive = try settings.int("keepalive-ms", in: 100 ... day).map { .milliseconds($0) }
+    keepaliveTimeout = try settings.int("keepalive-timeout-ms", in: 100 ... day)
+      .map { .milliseconds($0) }
     http = try Self.localHTTP(settings.string("http") ?? "127.0.0.1:7410")
     dataDirectory = settings.string("data-dir") ?? ".bindery/node"
     secretsDirectory = settings.string("secrets-dir") ?? ".bindery/secrets"

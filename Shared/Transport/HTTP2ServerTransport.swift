@@ -36,6 +36,7 @@ package final class HTTP2ServerTransport: ServerTransport {
     var phase = Phase.idle
     var connections: [ObjectIdentifier: ServerConnection] = [:]
     var accepted: AsyncStream<ServerConnection>.Continuation?
+    var memory = MemoryReturn()
   }
 
   private let address: TransportAddress
@@ -106,7 +107,10 @@ package final class HTTP2ServerTransport: ServerTransport {
     await withTaskCancellationHandler {
       await withDiscardingTaskGroup { group in
         for await connection in accepted {
-          state.withLock { $0.connections[ObjectIdentifier(connection)] = connection }
+          state.withLock { state in
+            state.connections[ObjectIdentifier(connection)] = connection
+            state.memory.opened(now: state.connections.count)
+          }
           group.addTask(executorPreference: connection.executor) {
             await connection.run(streamHandler)
             self.forget(connection)
@@ -121,7 +125,15 @@ package final class HTTP2ServerTransport: ServerTransport {
   }
 
   private func forget(_ connection: ServerConnection) {
-    _ = state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
+    let mustReturnMemory = state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = nil
+      return state.memory.closed(now: state.connections.count)
+    }
+    guard mustReturnMemory else { return }
+    group.next().scheduleTask(in: MemoryReturn.delay) { [weak self] in
+      self?.state.withLock { $0.memory.due(now: $0.connections.count) }
+      MemoryReturn.perform()
+    }
   }
 
   /// Takes no new connections and calls; running ones get the drain time, then are cancelled.

@@ -201,7 +201,7 @@ struct `Access by tokens` {
     let viewer = try await token(["--role", "viewer", "--tenant", "medicly"])
     let node = try await token(["--role", "node", "--node", "brief-\(verb)"])
     var wait = Bindery_V1_WaitRequest()
-    wait.revision = 1_000_000
+    wait.revision = 1
     wait.timeoutMs = 20_000
     var hello = Bindery_V1_WatchRequest()
     hello.hello.nodeID = "brief-\(verb)"

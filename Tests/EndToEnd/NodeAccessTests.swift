@@ -289,6 +289,38 @@ struct `Access of nodes` {
     #expect(operating.code == .permissionDenied)
   }
 
+  /// What a certificate is good for ends with it, on connections that are open too: nothing is cut in
+  /// TLS, but streams end and further calls are refused. New connections are refused by TLS.
+  @Test func `a node whose certificate expires is let go, and its connection gets it nothing more`()
+    async throws
+  {
+    let authority = try TestAuthority(of: certificates.folder.path)
+    _ = try authority.issue(
+      "brief",
+      names: ["URI:bindery:node:edge-5?region=local"],
+      seconds: (-3600, 6)
+    )
+    let caller = try calls(certificate: "brief")
+    let watch = bindery("Distribution", "Watch")
+    var fetch = Bindery_V1_FetchRequest()
+    fetch.nodeID = "edge-5"
+    let (request, later) = (hello("edge-5"), fetch)
+    let endings = try await caller.withClient { client in
+      [
+        try await caller.call(on: client, watch, [request], staysOpen: true),
+        try await caller.call(on: client, bindery("Distribution", "Fetch"), [later]),
+      ]
+    }
+    #expect(endings.first?.answers.isEmpty == false, "it was let in")
+    for ending in endings {
+      #expect(ending.code == .unauthenticated, "\(ending.message)")
+      #expect(ending.message.contains("the certificate has expired"), "\(ending.message)")
+    }
+    let anew = try await caller.call(watch, [request], staysOpen: true, seconds: 3)
+    #expect(anew.code == .unavailable || anew.code == .deadlineExceeded, "\(anew)")
+    #expect(anew.answers.isEmpty)
+  }
+
   @Test func `a node comes back by itself with the new text of its token`() async throws {
     let token = try await makeToken([
       "--role", "node", "--node", "node-1", "--region", "local", "--tenant", "medicly",

@@ -37,7 +37,27 @@ struct RawCalls: Sendable {
     until isEnough: @escaping @Sendable ([[UInt8]]) async throws -> Bool = { _ in false },
     beforeEnd: (@Sendable () async throws -> Void)? = nil
   ) async throws -> Ending {
-    let bytes = try messages.map { try $0.serializedBytes() as [UInt8] }
+    do {
+      return try await withClient { client in
+        try await self.call(
+          on: client,
+          method,
+          messages,
+          staysOpen: staysOpen,
+          seconds: seconds,
+          until: isEnough,
+          beforeEnd: beforeEnd
+        )
+      }
+    } catch let error as RPCError {
+      return Ending(code: Status.Code(error.code), message: error.message, answers: [])
+    }
+  }
+
+  /// One connection for several calls.
+  func withClient<Result: Sendable>(
+    _ body: @Sendable (GRPCClient<HTTP2ClientTransport>) async throws -> Result
+  ) async throws -> Result {
     var configuration = ClientTransportConfiguration()
     configuration.tls = tls
     configuration.tlsServerName = "localhost"
@@ -47,6 +67,20 @@ struct RawCalls: Sendable {
       group: MultiThreadedEventLoopGroup.singleton,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     )
+    return try await withGRPCClient(transport: transport) { try await body($0) }
+  }
+
+  /// Like `call`, on a connection that there is.
+  func call(
+    on client: GRPCClient<HTTP2ClientTransport>,
+    _ method: MethodDescriptor,
+    _ messages: [any SwiftProtobuf.Message & Sendable],
+    staysOpen: Bool = false,
+    seconds: Int64 = 20,
+    until isEnough: @escaping @Sendable ([[UInt8]]) async throws -> Bool = { _ in false },
+    beforeEnd: (@Sendable () async throws -> Void)? = nil
+  ) async throws -> Ending {
+    let bytes = try messages.map { try $0.serializedBytes() as [UInt8] }
     var metadata: Metadata = [:]
     if let authorization { metadata.addString(authorization, forKey: "authorization") }
     let request = StreamingClientRequest<[UInt8]>(metadata: metadata) { writer in
@@ -58,28 +92,22 @@ struct RawCalls: Sendable {
     options.timeout = .seconds(seconds)
     let callOptions = options
     do {
-      return try await withGRPCClient(transport: transport) { client in
-        try await client.bidirectionalStreaming(
-          request: request,
-          descriptor: method,
-          serializer: Bytes(),
-          deserializer: Bytes(),
-          options: callOptions
-        ) { response in
-          var answers: [[UInt8]] = []
-          do {
-            for try await message in response.messages {
-              answers.append(message)
-              if try await isEnough(answers) { break }
-            }
-            return Ending(code: .ok, message: "", answers: answers)
-          } catch let error as RPCError {
-            return Ending(
-              code: Status.Code(error.code),
-              message: error.message,
-              answers: answers
-            )
+      return try await client.bidirectionalStreaming(
+        request: request,
+        descriptor: method,
+        serializer: Bytes(),
+        deserializer: Bytes(),
+        options: callOptions
+      ) { response in
+        var answers: [[UInt8]] = []
+        do {
+          for try await message in response.messages {
+            answers.append(message)
+            if try await isEnough(answers) { break }
           }
+          return Ending(code: .ok, message: "", answers: answers)
+        } catch let error as RPCError {
+          return Ending(code: Status.Code(error.code), message: error.message, answers: answers)
         }
       }
     } catch let error as RPCError {

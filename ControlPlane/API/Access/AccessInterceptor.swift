@@ -12,6 +12,7 @@ package struct AccessInterceptor: ServerInterceptor {
   private let certificates: NodeCertificate
   private let failures: AuthenticationFailures
   private let refusals: RefusalLog
+  private let limits: CallLimits
   private let logger: Logger
 
   package init(
@@ -19,12 +20,14 @@ package struct AccessInterceptor: ServerInterceptor {
     certificates: NodeCertificate,
     failures: AuthenticationFailures,
     refusals: RefusalLog,
+    limits: CallLimits,
     logger: Logger
   ) {
     self.roster = roster
     self.certificates = certificates
     self.failures = failures
     self.refusals = refusals
+    self.limits = limits
     self.logger = logger
   }
 
@@ -43,6 +46,7 @@ package struct AccessInterceptor: ServerInterceptor {
     }
     if rule.requirement == .anyone { return try await next(request, context) }
     let principal = try admit(request.metadata, context, rule)
+    let place = try place(for: principal, rule)
     var request = request
     let messages = request.messages
     request.messages = RPCAsyncSequence(
@@ -78,14 +82,31 @@ package struct AccessInterceptor: ServerInterceptor {
         }
       }
     }
-    if rule.isStream, case .success(var contents) = response.accepted {
-      let produce = contents.producer
-      contents.producer = { writer in
-        try await whileGood(principal, known, rule) { try await produce(writer) }
-      }
-      response.accepted = .success(contents)
+    guard case .success(var contents) = response.accepted else {
+      place.end()
+      return response
     }
+    let produce = contents.producer
+    contents.producer = { writer in
+      defer { place.end() }
+      guard rule.isStream else { return try await produce(writer) }
+      return try await whileGood(principal, known, rule) { try await produce(writer) }
+    }
+    response.accepted = .success(contents)
     return response
+  }
+
+  private func place(for principal: Principal, _ rule: AccessRule) throws -> CallPlace {
+    do throws(AccessRefusal) {
+      return try limits.place(for: principal, isStream: rule.isStream)
+    } catch {
+      // For clients that try again by themselves: not at once.
+      throw RPCError(
+        code: .resourceExhausted,
+        message: error.message,
+        metadata: ["grpc-retry-pushback-ms": "1000"]
+      )
+    }
   }
 
   /// Runs a part of a call for as long as its caller's credential is good. When it ends first, the
@@ -194,9 +215,12 @@ package struct AccessInterceptor: ServerInterceptor {
       )
     }
     logger.notice("call refused", metadata: metadata)
-    return RPCError(
-      code: refusal.code == .unauthenticated ? .unauthenticated : .permissionDenied,
-      message: refusal.message
-    )
+    let code: RPCError.Code =
+      switch refusal.code {
+      case .unauthenticated: .unauthenticated
+      case .denied: .permissionDenied
+      case .exhausted: .resourceExhausted
+      }
+    return RPCError(code: code, message: refusal.message)
   }
 }

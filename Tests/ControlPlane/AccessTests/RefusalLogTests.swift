@@ -68,4 +68,38 @@ import Testing
     task.cancel()
     await task.value
   }
+
+  @Test func `writes what waits when everything ends, also what was called back`() async throws {
+    let written = Mutex<[String]>([])
+    let (began, beginning) = AsyncStream.makeStream(of: Void.self)
+    let isStuck = Mutex(true)
+    let log = log(perMinute: 10) { refusal in
+      if isStuck.withLock({ $0 }) {
+        beginning.yield()
+        // Until its task is cancelled.
+        try await Task.sleep(for: .seconds(1000))
+      }
+      written.withLock { $0.append(refusal.method) }
+    }
+    for method in ["Get", "List", "Apply"] { log.note(refusal(of: "a", method)) }
+    let task = Task { await log.run() }
+    for await _ in began { break }
+    task.cancel()
+    await task.value
+    isStuck.withLock { $0 = false }
+    // Calls still end meanwhile.
+    log.note(refusal(of: "a", "Late"))
+    await log.finish(within: .seconds(10))
+    #expect(written.withLock { $0 } == ["Get", "List", "Apply", "Late"])
+    #expect(log.counts == .init(refused: 4, unwritten: 0))
+    log.note(refusal(of: "a", "Too late"))
+    #expect(log.counts == .init(refused: 5, unwritten: 1))
+  }
+
+  @Test func `counts what can't be written in time at the end`() async throws {
+    let log = log(perMinute: 10) { _ in try await Task.sleep(for: .seconds(1000)) }
+    for _ in 0 ..< 5 { log.note(refusal(of: "a")) }
+    await log.finish(within: .milliseconds(20))
+    #expect(log.counts == .init(refused: 5, unwritten: 5))
+  }
 }

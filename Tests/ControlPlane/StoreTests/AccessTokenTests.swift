@@ -73,6 +73,82 @@ import Testing
     }
   }
 
+  @Test func `gives replicas the live ones and, for a day, those that have ended`() async throws {
+    try await withStore { fixture in
+      let store = fixture.store
+      let live = token(.admin)
+      var lasting = token(.admin)
+      lasting.expiresAt = nil
+      var (expired, lapsed) = (token(.admin), token(.admin))
+      expired.expiresAt = Date(timeIntervalSinceNow: -3_600)
+      lapsed.expiresAt = Date(timeIntervalSinceNow: -90_000)
+      let (revoked, gone) = (token(.admin), token(.admin))
+      for it in [live, lasting, expired, lapsed, revoked, gone] { try await store.insert(it) }
+      try await fixture.owner.query(
+        "update access_tokens set revoked_at = now() - interval '23 hours' where id = \(revoked.id)"
+      )
+      try await fixture.owner.query(
+        "update access_tokens set revoked_at = now() - interval '25 hours' where id = \(gone.id)"
+      )
+      let held = Set(try await store.accessTokens().tokens.map(\.id))
+      #expect(held == Set([live, lasting, expired, revoked].map(\.id)))
+      // All of them are there still, for whoever asks.
+      #expect(try await store.accessTokens(of: nil).count == 6)
+      #expect(try await store.accessToken(gone.id)?.revokedAt != nil)
+      #expect(try await store.accessToken(lapsed.id) != nil)
+      #expect(try await store.accessToken("aaaaaaaaaa") == nil)
+    }
+  }
+
+  @Test func `takes no more of a tenant than it may have, however many come at once`() async throws
+  {
+    try await withStore { fixture in
+      let store = fixture.store
+      let (mine, other) = (
+        SampleTenant("medicly", number: "919800000004"),
+        SampleTenant("vakil", number: "919800000005")
+      )
+      for tenant in [mine, other] { try await store.publish(tenant.publication()) }
+      var old = token(.viewer, mine.tenantID)
+      old.expiresAt = Date(timeIntervalSinceNow: -10)
+      try await store.insert(old, limit: 1)
+      let stored = try await withThrowingTaskGroup(of: Bool.self) { group in
+        for _ in 0 ..< 12 {
+          let new = token(.author, mine.tenantID)
+          group.addTask { try await store.insert(new, limit: 5) }
+        }
+        return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+      }
+      #expect(stored == 5)
+      #expect(try await store.insert(token(.viewer, other.tenantID), limit: 5))
+      // The platform's are not counted.
+      for _ in 0 ..< 6 { #expect(try await store.insert(token(.admin), limit: 5)) }
+      let some = try #require(
+        try await store.accessTokens(of: mine.tenantID).first { $0.expiresAt ?? .now > .now }
+      )
+      #expect(try await store.revokeAccessToken(some.id, of: mine.tenantID))
+      #expect(try await store.insert(token(.viewer, mine.tenantID), limit: 5))
+      #expect(try await !store.insert(token(.viewer, mine.tenantID), limit: 5))
+    }
+  }
+
+  @Test func `is read by connections of its own, if there are any`() async throws {
+    try await withStore { fixture in
+      #expect(fixture.store.access === fixture.store.distribution)
+      let own = StoreFixture.pool(fixture.login, role: "bindery_distribution", connections: 1)
+      let store = Store(
+        app: fixture.store.app,
+        distribution: fixture.store.distribution,
+        access: own,
+        logger: StoreFixture.logger
+      )
+      await fixture.store.distribution.shutdown()
+      #expect(try await store.accessVersion() >= 0)
+      _ = try await store.accessTokens()
+      await own.shutdown()
+    }
+  }
+
   @Test func `shows and changes a tenant's own only, and the platform's to no tenant`()
     async throws
   {

@@ -89,7 +89,7 @@ import Testing
       )
       let switches = try await store.auditLog(whole { $0.actor = "asha" }, in: .everything)
       #expect(switches.map(\.action) == ["switch"])
-      #expect(switches.first?.detail == "active to paused")
+      #expect(switches.first?.detail == "active to paused, by the platform")
       #expect(switches.first?.reason == "an incident")
       #expect(switches.first?.object == "medicly")
 

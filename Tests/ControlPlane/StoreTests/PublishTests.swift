@@ -292,6 +292,46 @@ import Testing
     }
   }
 
+  @Test func `is the platform's to undo where the platform did it, also after the tenant had`()
+    async throws
+  {
+    try await withStore { fixture in
+      let store = fixture.store
+      try await store.publish(SampleTenant("kichcha", number: "919800000003").publication())
+      func switched(to status: TenantStatus, by side: SwitchSide) async throws -> Bool {
+        try await store.setTenantStatus(
+          slug: "kichcha",
+          status: status,
+          by: side,
+          author: "tests",
+          reason: ""
+        ).changed
+      }
+      #expect(try await switched(to: .paused, by: .tenant))
+      #expect(try await switched(to: .archived, by: .tenant))
+      #expect(try await switched(to: .active, by: .tenant))
+      #expect(try await switched(to: .paused, by: .tenant))
+      #expect(try await !switched(to: .paused, by: .platform))
+      for status in [TenantStatus.active, .archived] {
+        await #expect(throws: StoreError.heldByPlatform("kichcha")) {
+          try await switched(to: status, by: .tenant)
+        }
+      }
+      // Neither this nor what the tenant asks for in vain takes the platform's hold away.
+      #expect(try await !switched(to: .paused, by: .tenant))
+      await #expect(throws: StoreError.heldByPlatform("kichcha")) {
+        try await switched(to: .active, by: .tenant)
+      }
+      #expect(try await switched(to: .archived, by: .platform))
+      await #expect(throws: StoreError.heldByPlatform("kichcha")) {
+        try await switched(to: .paused, by: .tenant)
+      }
+      #expect(try await switched(to: .active, by: .platform))
+      #expect(try await switched(to: .paused, by: .tenant))
+      #expect(try await switched(to: .active, by: .platform))
+    }
+  }
+
   @Test func `of an unknown tenant is refused`() async throws {
     try await withStore { fixture in
       await #expect(throws: StoreError.unknownTenant("nobody")) {

@@ -9,6 +9,8 @@ struct StoreFixture {
   let store: Store
   /// The superuser's, to look behind row-level security.
   let owner: PostgresPool
+  /// Of the daemon's login role.
+  let login: String
 
   static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -42,7 +44,8 @@ func withStore(_ body: (StoreFixture) async throws -> Void) async throws {
       distribution: StoreFixture.pool(login, role: "bindery_distribution"),
       logger: StoreFixture.logger
     ),
-    owner: StoreFixture.pool(owner)
+    owner: StoreFixture.pool(owner),
+    login: login
   )
   func close() async {
     await fixture.store.app.shutdown()

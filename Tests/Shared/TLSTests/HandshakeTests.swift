@@ -63,6 +63,27 @@ import Testing
     #expect(pair.client.takePlaintext() == [UInt8](repeating: 9, count: 40_000))
   }
 
+  /// RFC 6066 section 3: host names, without a trailing dot, and no addresses.
+  @Test(
+    arguments: [
+      ("localhost", "localhost"), ("localhost.", "localhost"),
+      ("control.example", "control.example"),
+      ("127.0.0.1", nil), ("::1", nil),
+    ] as [(String, String?)]
+  )
+  func `a client says which host it wants, and no address`(name: String, said: String?) throws {
+    var options = RawPeer.Options()
+    options.isServer = true
+    options.certificate = files
+    let peer = try RawPeer(options)
+    var client = try Side(authority.client(), serverName: name)
+    _ = pump(&client, peer)
+    #expect(peer.serverName == said)
+    // The certificate has to name what was asked for, whatever the server makes of it.
+    let isNamed = ["localhost", "localhost.", "127.0.0.1"].contains(name)
+    #expect((client.failure == nil) == isNamed, "\(String(describing: client.failure))")
+  }
+
   @Test func `a wrong name is refused, and the peer learns why`() throws {
     for name in ["example.org", "127.0.0.2", "test"] {
       var pair = try Pair(authority.client(), authority.server(files), serverName: name)

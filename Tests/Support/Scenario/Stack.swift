@@ -90,12 +90,19 @@ package actor Stack {
     )
   }
 
-  /// - Parameter extra: Flags of this node only.
-  package func startNode(_ index: Int, _ extra: [String] = []) async throws {
+  /// - Parameters:
+  ///   - extra: Flags of this node only.
+  ///   - address: Where it looks for the control plane; nil for where that is.
+  package func startNode(
+    _ index: Int,
+    _ extra: [String] = [],
+    control address: String? = nil
+  ) async throws {
     try await start(
       "bindery-node",
       [
-        "--node-id", "node-\(index + 1)", "--region", "local", "--control", control, "--http",
+        "--node-id", "node-\(index + 1)", "--region", "local", "--control", address ?? control,
+        "--http",
         "127.0.0.1:\(ports.nodes[index])", "--data-dir",
         folder.appending(path: "node-\(index + 1)").path, "--secrets-dir",
         folder.appending(path: "secrets").path, "--whatsapp-base-url",

@@ -76,6 +76,10 @@ package final class RawPeer {
   }
 
   package var isEstablished: Bool { SSL_is_init_finished(ssl) == 1 }
+  /// The host that a client says it wants (SNI), once its first flight has come.
+  package var serverName: String? {
+    SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
+  }
   package var version: String { SSL_get_version(ssl).map { String(cString: $0) } ?? "" }
 
   /// Takes ciphertext, goes on as far as it can, returns the plaintext that came.

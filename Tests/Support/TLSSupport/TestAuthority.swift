@@ -20,9 +20,12 @@ package final class TestAuthority {
   private let key: OpaquePointer
   private let root: OpaquePointer
   private var lastSerial = 1
+  private let isOwner: Bool
+  private var keyFile: String { folder + "/root.key" }
 
   /// - Parameter folder: Made if it does not exist; removed with the authority if it was made.
   package init(name: String = "Test Root") throws {
+    isOwner = true
     folder = NSTemporaryDirectory() + "bindery-tls-\(UInt64.random(in: 0 ... .max))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     key = try Self.makeKey()
@@ -39,11 +42,31 @@ package final class TestAuthority {
       issuer: nil
     )
     try write(rootFile) { PEM_write_bio_X509($0, root) }
+    try write(keyFile) { PEM_write_bio_PrivateKey($0, key, nil, nil, 0, nil, nil) }
+  }
+
+  /// An authority again, from a copy of its folder, which stays.
+  package init(of folder: String) throws {
+    isOwner = false
+    self.folder = folder
+    guard let certificate = BIO_new_file(folder + "/root.pem", "r"),
+      let secret = BIO_new_file(folder + "/root.key", "r")
+    else { throw Problem(description: "there is no authority in \(folder)") }
+    defer {
+      BIO_free(certificate)
+      BIO_free(secret)
+    }
+    guard let root = PEM_read_bio_X509(certificate, nil, nil, nil),
+      let key = PEM_read_bio_PrivateKey(secret, nil, nil, nil)
+    else { throw Problem(description: "the authority in \(folder) can't be read") }
+    (self.root, self.key) = (root, key)
+    lastSerial = .random(in: 1_000 ..< 1_000_000)
   }
 
   deinit {
     X509_free(root)
     EVP_PKEY_free(key)
+    guard isOwner else { return }
     do { try FileManager.default.removeItem(atPath: folder) } catch { print("left: \(folder)") }
   }
 

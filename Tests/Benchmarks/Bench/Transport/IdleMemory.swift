@@ -9,12 +9,16 @@ struct IdleMemory {
   let folder: URL
   let servers: [TransportPeer]
 
-  /// KiB for one watcher: while they are there, what is left of it once all are gone, and with as many
-  /// there again. What an allocator keeps for itself is the same the second time; a leak is not.
+  /// How often a crowd comes and goes.
+  let rounds: Int
+
+  /// KiB for one watcher: while a crowd is there, and what is left of it once all are gone, for every
+  /// crowd in turn. What an allocator keeps for itself stops growing after a few; a leak does not.
   private struct Growth {
-    var first: Double
-    var left: Double
-    var again: Double
+    var there: [Double] = []
+    var left: [Double] = []
+
+    var first: Double { there.first ?? .nan }
   }
 
   /// A fresh server for every number of `counts`.
@@ -24,7 +28,7 @@ struct IdleMemory {
     table.add(["etcd 3.4"] + etcd.map { decimals($0.first) })
     var returned = TextTable(
       ["memory when watchers come and go"]
-        + counts.map { "KiB each of \($0): there, gone, there again" }
+        + counts.map { "KiB each of \($0): there (left when gone), \(rounds) times" }
     )
     returned.add(["etcd 3.4"] + etcd.map(told))
     for server in servers {
@@ -47,7 +51,8 @@ struct IdleMemory {
   }
 
   private func told(_ growth: Growth) -> String {
-    "\(decimals(growth.first)), \(decimals(growth.left)), \(decimals(growth.again))"
+    zip(growth.there, growth.left).map { "\(decimals($0)) (\(decimals($1)))" }
+      .joined(separator: ", ")
   }
 
   /// KiB of one libnghttp2 session of a server with one stream, as the product sets it up.
@@ -100,16 +105,16 @@ struct IdleMemory {
       func grown() async throws -> Double {
         (try await settled(server) - before) / Double(count)
       }
-      let watchers = try await crowd(kind, port, count)
-      let there = try await grown()
-      await watchers.stop()
-      let left = try await grown()
-      let others = try await crowd(kind, port, count)
-      let again = try await grown()
-      await others.stop()
+      var growth = Growth()
+      for _ in 0 ..< rounds {
+        let watchers = try await crowd(kind, port, count)
+        growth.there.append(try await grown())
+        await watchers.stop()
+        growth.left.append(try await grown())
+      }
       await first.stop()
       await server.stop()
-      return Growth(first: there, left: left, again: again)
+      return growth
     } catch {
       await server.stop()
       throw error

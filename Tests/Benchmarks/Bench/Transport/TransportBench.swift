@@ -30,6 +30,7 @@ struct TransportBench: AsyncParsableCommand {
   @Option(help: "Rounds of the fan-out.") var pushes = 40
   @Option(help: "Payload of the fan-out in bytes.") var bytes = 4096
   @Option(help: "Numbers of idle watchers.") var idle: [Int] = [1000, 10_000]
+  @Option(help: "How often they come and go.") var crowds = 4
 
   func run() async throws {
     try await place.withFolder { folder in
@@ -40,7 +41,12 @@ struct TransportBench: AsyncParsableCommand {
         case .streaming: try await streaming(folder)
         case .fanout: try await fanout(folder)
         case .memory:
-          let memory = IdleMemory(place: place, folder: folder, servers: peer.filter(\.isPushing))
+          let memory = IdleMemory(
+            place: place,
+            folder: folder,
+            servers: peer.filter(\.isPushing),
+            rounds: crowds
+          )
           print(try await memory.run(idle))
         }
       }
