@@ -20,12 +20,15 @@ package struct Publisher: Sendable {
 
   private let store: Store
   private let planner: Planner
+  private let compiler: CompilerStatus?
   /// Plans that are made without a lock; the next one is made under it.
   private let freePlans = 2
 
-  package init(store: Store, planner: Planner) {
+  /// - Parameter compiler: what is known of the compiler in force; nil publishes without regard to it.
+  package init(store: Store, planner: Planner, compiler: CompilerStatus? = nil) {
     self.store = store
     self.planner = planner
+    self.compiler = compiler
   }
 
   /// Plans `documents`, and publishes the plan unless it is a dry run, invalid or empty.
@@ -182,15 +185,23 @@ package struct Publisher: Sendable {
     from roots: WorldLoader.Roots,
     _ makePlan: (World) throws -> Plan
   ) async throws -> (World, Plan) {
+    let generation = try compiler?.generation()
+    func stamped(_ plan: Plan) -> Plan {
+      var plan = plan
+      plan.publication?.generation = generation
+      return plan
+    }
     let loader = WorldLoader(store: store, cache: planner.cache)
     let world = try await loader.world(roots)
     let plan = try makePlan(world)
-    guard plan.diagnostics.contains(where: Planner.offersNames) else { return (world, plan) }
+    guard plan.diagnostics.contains(where: Planner.offersNames) else {
+      return (world, stamped(plan))
+    }
     // What is said about a missing name offers those that are there: all must be known then.
     var roots = roots
     roots.allNamesOf = roots.tenants
     let whole = try await loader.world(roots)
-    return (whole, try makePlan(whole))
+    return (whole, stamped(try makePlan(whole)))
   }
 
   private static func check(_ expected: [ObjectKey: Int32], in world: World) throws {

@@ -7,6 +7,8 @@ struct PublicationWriter: Sendable {
   let commitID: UUID
   let author: String
   let reason: String
+  /// Of the compiler, which must be in force.
+  var generation: Int32?
 
   /// What the commit's transaction says of itself for the audit log.
   var auditSettings: [String: String] {
@@ -22,6 +24,7 @@ struct PublicationWriter: Sendable {
       after: [work(for: group.tenantID)]
     )
     if tenant == nil, !group.isNew { throw StoreError.unknownTenant(group.slug) }
+    try await checkGeneration(on: connection)
     try await check(group, on: connection)
     _ = try await connection.pipeline(ReleaseStatements(group).statements)
   }
@@ -45,7 +48,7 @@ struct PublicationWriter: Sendable {
         + tiers.statements(adopting: group.adopted)
     )
     let resources = try await resolved(group, on: connection)
-    let compiled = ResourceStatements(tenantID: group.tenantID)
+    let compiled = ResourceStatements(tenantID: group.tenantID, generation: generation ?? 0)
     let statements = try compiled.statements(
       for: resources.map(\.resource),
       bindings: group.objects.filter { $0.key.kind == .binding }.map(\.id)
@@ -138,6 +141,18 @@ struct PublicationWriter: Sendable {
 
   private func work(for tenant: TenantID) -> SQL {
     "select set_config('bindery.tenant_id', \(tenant.description), true)"
+  }
+
+  /// After the tenant's lock: whoever takes over compiles the tenant again under that lock.
+  private func checkGeneration(on connection: PostgresConnection) async throws {
+    guard let generation else { return }
+    let rows = try await connection.query(
+      "select coalesce(max(generation), 0) as newest from compiler_generations"
+    )
+    let newest = try rows.first?.decode("newest", as: Int32.self) ?? 0
+    guard newest == generation else {
+      throw StoreError.compilerSuperseded(by: newest)
+    }
   }
 
   private func check(_ group: TenantGroup, on connection: PostgresConnection) async throws {

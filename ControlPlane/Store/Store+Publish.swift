@@ -17,7 +17,8 @@ extension Store {
     let writer = PublicationWriter(
       commitID: UUID(),
       author: publication.author,
-      reason: publication.reason
+      reason: publication.reason,
+      generation: publication.generation
     )
     let revision = try await retryingLostRaces {
       try await app.withTransaction(settings: writer.auditSettings) {
@@ -40,7 +41,7 @@ extension Store {
     reason: String,
     _ make: () async throws -> Publication?
   ) async throws -> Revision? {
-    let writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
+    var writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
     let revision = try await retryingLostRaces { () -> Revision?? in
       try await app.withTransaction(settings: writer.auditSettings) { connection -> Revision?? in
         let known = try await distribution.query(
@@ -50,6 +51,7 @@ extension Store {
           try await writer.lock(TenantID(try row.decode("id", as: UUID.self)), on: connection)
         }
         guard let publication = try await make() else { return .none }
+        writer.generation = publication.generation
         let groups = try await TenantGroup.groups(
           of: publication,
           tenants: knownTenants(publication)
@@ -118,7 +120,7 @@ extension Store {
     return result
   }
 
-  private func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
+  func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
     let slugs =
       (publication.objects + publication.deleted + publication.adopted).map(\.key.tenant)
       + publication.expected.keys.map(\.tenant)
@@ -139,7 +141,7 @@ extension Store {
 
   /// Repeats a transaction that PostgreSQL chose as the loser of a deadlock, and names the
   /// constraint when something was taken in the meantime.
-  private func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+  func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     var attempt = 1
     while true {
       do {

@@ -16,6 +16,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case unknownTenant(String)
   /// A route, webhook slug or name is taken by somebody else; the constraint says which.
   case conflict(constraint: String)
+  /// A newer compiler, or other tables of models and prices, took over from this program's.
+  case compilerSuperseded(by: Int32)
   /// PostgreSQL older than 15.
   case serverTooOld(version: String)
   /// The extension `vector` is not installed on the server.
@@ -43,6 +45,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .unknownVersion: "UNKNOWN_VERSION"
     case .unknownTenant: "UNKNOWN_TENANT"
     case .conflict: "CONFLICT"
+    case .compilerSuperseded: "COMPILER_SUPERSEDED"
     case .serverTooOld: "SERVER_TOO_OLD"
     case .vectorMissing: "VECTOR_MISSING"
     case .vectorTooOld: "VECTOR_TOO_OLD"
@@ -73,7 +76,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case .unknownTenant, .unknownRevision, .revisionGone, .unknownVersion: .notFound
     case .stale, .otherOwner: .stale
     case .conflict: .taken
-    case .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew, .schemaTooOld,
+    case .compilerSuperseded, .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew,
+      .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
       .setup
     case .corrupt: .defect
@@ -107,6 +111,8 @@ extension StoreError: CustomStringConvertible {
       "there is no tenant \(slug)"
     case .conflict(let constraint):
       "taken by somebody else (\(constraint)); choose another or release it first"
+    case .compilerSuperseded(let newest):
+      "a newer compiler, or other tables of models and prices, are in force (generation \(newest)); publish through a replica that has them"
     case .serverTooOld(let version):
       "PostgreSQL \(version) is too old; 15 or newer is needed"
     case .vectorMissing:

@@ -172,6 +172,9 @@ package struct Publication: Sendable {
   package var removed: [ResourceKey]
   package var author: String
   package var reason: String
+  /// Of the compiler that made the resources: nothing is stored when another one took over. Nil:
+  /// unchecked.
+  package var generation: Int32?
 
   package init(
     objects: [StoredObject],
@@ -184,8 +187,10 @@ package struct Publication: Sendable {
     resources: [ConfigResource],
     removed: [ResourceKey],
     author: String,
-    reason: String
+    reason: String,
+    generation: Int32? = nil
   ) {
+    self.generation = generation
     self.objects = objects
     self.owners = owners
     self.seen = seen

@@ -47,12 +47,7 @@ extension PlanWork {
           let form = World.CompiledForm(digest: binding.digest, isActive: binding.isActive)
           guard world.compiled[binding.bindingID] != form else { continue }
           put[resource.key] = resource
-          // All that the bindings name must be there, and to store one again is no change.
-          for digest in binding.sectionDigests {
-            for key in [ResourceKey.section(binding.tenantID, digest), .section(nil, digest)] {
-              if let section = whole.resources[key] { put[key] = section }
-            }
-          }
+          put.merge(whole.sections(of: binding)) { $1 }
         case .route(let route):
           routes.insert(resource.key)
           if !stored.contains(route) { put[resource.key] = resource }

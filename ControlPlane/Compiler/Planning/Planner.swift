@@ -6,7 +6,7 @@ package import Foundation
 ///
 /// What it compiles is what the documents name, and what depends on those that change.
 package struct Planner: Sendable {
-  private let compiler: TenantCompiler
+  let compiler: TenantCompiler
   /// Tiers that were compiled before.
   package let cache: TierCache
 
@@ -15,9 +15,14 @@ package struct Planner: Sendable {
   package init(
     toolAllow: Set<String>? = [],
     tables: ModelTables = PlatformTables.models,
+    compilerVersion: Int = PlatformTables.compilerVersion,
     cache: TierCache = TierCache()
   ) {
-    compiler = TenantCompiler(toolAllow: toolAllow, tables: tables)
+    compiler = TenantCompiler(
+      toolAllow: toolAllow,
+      tables: tables,
+      compilerVersion: compilerVersion
+    )
     self.cache = cache
   }
 

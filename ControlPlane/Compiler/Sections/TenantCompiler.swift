@@ -46,17 +46,36 @@ struct CompiledTenant {
   var diagnostics: [Diagnostic] = []
 }
 
+extension CompiledTenant {
+  /// All that a binding names must be stored with it; to store a section again is no change.
+  func sections(of binding: BindingResource) -> [ResourceKey: ConfigResource] {
+    var named: [ResourceKey: ConfigResource] = [:]
+    for digest in binding.sectionDigests {
+      for key in [ResourceKey.section(binding.tenantID, digest), .section(nil, digest)] {
+        if let section = resources[key] { named[key] = section }
+      }
+    }
+    return named
+  }
+}
+
 /// Compiles a tenant's objects: pure functions of an object and of what it names.
 struct TenantCompiler: Sendable {
   /// Nil leaves open where tools go.
   let toolAllow: Set<String>?
   /// Model aliases and prices.
   let tables: ModelTables
+  let compilerVersion: Int
   private let platformSection: Result<SectionResource, any Error>
 
   /// - Parameter toolAllow: "host:port" that tools may reach without https and on private addresses.
-  init(toolAllow: Set<String>?, tables: ModelTables = PlatformTables.models) {
+  init(
+    toolAllow: Set<String>?,
+    tables: ModelTables = PlatformTables.models,
+    compilerVersion: Int = PlatformTables.compilerVersion
+  ) {
     self.toolAllow = toolAllow
+    self.compilerVersion = compilerVersion
     self.tables = tables
     platformSection = Result {
       try Self.section(.platform, of: nil, PlatformTables.section(tables))
