@@ -69,12 +69,17 @@ extension Store {
     on connection: PostgresConnection
   ) async throws -> [SectionName: SectionResource] {
     var digests: Set<Digest> = []
-    for case .binding(let binding) in resources { digests.formUnion(binding.sectionDigests) }
+    var tenants: Set<TenantID> = []
+    for case .binding(let binding) in resources {
+      digests.formUnion(binding.sectionDigests)
+      tenants.insert(binding.tenantID)
+    }
     if digests.isEmpty { return [:] }
     let rows = try await connection.query(
       """
       select tenant_id, digest, kind, content from compiled_sections
       where digest = any (\(digests.sorted().map(\.hex))::text[])
+        and (tenant_id is null or tenant_id = any (\(tenants.sorted().map(\.uuid))::uuid[]))
       """
     )
     var found: [SectionName: SectionResource] = [:]
