@@ -81,7 +81,8 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
         throw RPCError(code: .notFound, message: "there is no \(key)\(when)")
       }
       var response = Bindery_V1_GetResponse()
-      response.object = try Bindery_V1_Object(object)
+      let faults = request.atRevision > 0 ? [:] : try await faults(of: [object])
+      response.object = try Bindery_V1_Object(object, faults: faults[key] ?? [])
       return response
     }
   }
@@ -105,13 +106,20 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
           try await store.list(kind: kind, tenant: tenant, after: after, limit: limit)
         }
       var response = Bindery_V1_ListResponse()
-      response.objects = try objects.map(Bindery_V1_Object.init)
+      let faults = revision == nil ? try await faults(of: objects) : [:]
+      response.objects = try objects.map {
+        try Bindery_V1_Object($0, faults: faults[$0.key] ?? [])
+      }
       response.revision = (revision ?? current).value
       if objects.count == limit, let last = objects.last {
         response.nextPageToken = "\(last.key.tenant)/\(last.key.slug)"
       }
       return response
     }
+  }
+
+  private func faults(of objects: [StoredObject]) async throws -> [ObjectKey: [Diagnostic]] {
+    try await store.compileFailures(of: objects.map(\.key).filter { $0.kind == .binding })
   }
 
   private func pageStart(_ request: Bindery_V1_ListRequest) throws -> ObjectKey? {

@@ -104,7 +104,8 @@ extension Bindery_V1_Diagnostic {
 }
 
 extension Bindery_V1_Object {
-  init(_ object: StoredObject) throws {
+  /// - Parameter faults: why a binding does not compile any more and keeps an older form.
+  init(_ object: StoredObject, faults: [Diagnostic] = []) throws {
     self.init()
     kind = object.key.kind.rawValue
     id = object.id.uuidString.lowercased()
@@ -116,6 +117,10 @@ extension Bindery_V1_Object {
       object.status?.rawValue
       ?? (object.key.kind == .binding
         ? (object.spec["is_active"]?.boolValue ?? true ? "active" : "inactive") : "")
+    if !faults.isEmpty {
+      let told = faults.prefix(3).map { "\($0.code) \($0.slug)\($0.path)" }
+      status += ", keeps an older form: \(told.joined(separator: ", "))"
+    }
     specJson = try CanonicalJSON.encode(object.spec)
     updatedAtMs = Int64(object.updatedAt.timeIntervalSince1970 * 1000)
     source = object.source

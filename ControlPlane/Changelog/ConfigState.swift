@@ -26,8 +26,25 @@ package struct ConfigState: Sendable {
   package init(incarnation: UUID, revision: Revision, resources: [ConfigResource]) {
     self.incarnation = incarnation
     self.revision = revision
-    for resource in resources { _ = put(resource, at: revision) }
-    for (key, _) in shelves.values.flatMap({ $0 }) where isUnused(key) { remove(key) }
+    // In plain dictionaries first: what shares its past costs some times as much to fill.
+    var owners: [TenantID?: [ResourceKey: Entry]] = [:]
+    var counts: [ResourceKey: Int] = [:]
+    for resource in resources {
+      let key = resource.key
+      let entry = Entry(resource: resource, changed: revision)
+      let before = owners[key.tenantID, default: [:]].updateValue(entry, forKey: key)
+      for section in sections(of: before?.resource) { counts[section, default: 0] -= 1 }
+      for section in sections(of: resource) { counts[section, default: 0] += 1 }
+    }
+    for (owner, entries) in owners {
+      var shelf = Shelf()
+      for (key, entry) in entries {
+        if case .section = key, counts[key, default: 0] <= 0 { continue }
+        shelf[key] = entry
+      }
+      if !shelf.isEmpty { shelves[owner] = shelf }
+    }
+    for (key, count) in counts where count > 0 { references[key] = count }
   }
 
   package subscript(_ key: ResourceKey) -> Entry? { shelves[key.tenantID]?[key] }

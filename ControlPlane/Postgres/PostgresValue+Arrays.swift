@@ -36,7 +36,11 @@ extension PostgresArrayElement where Self: PostgresValue {
 }
 
 private func quotedElement(_ text: String) -> String {
-  "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+  // Most texts hold nothing to escape.
+  guard text.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "\"") }) else {
+    return "\"" + text + "\""
+  }
+  return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
 }
 
 /// Reads `{a,"b c",NULL}`: nil is NULL.

@@ -1,5 +1,5 @@
 package import Domain
-package import Foundation
+internal import Foundation
 internal import Postgres
 
 extension Store {
@@ -57,97 +57,29 @@ extension Store {
     }
   }
 
-  /// Everything that nodes hold, as of one revision, and which store this is.
-  package func fullSnapshot() async throws -> (incarnation: UUID, commit: Commit) {
-    try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
-      connection in
-      let rows = try await connection.pipeline([
-        """
-        select l.revision, l.incarnation, coalesce(
-          (select committed_at from commits c where c.revision = l.revision), now()
-        ) as committed_at
-        from revision_line l
-        """,
-        """
-        select t.*, coalesce(c.revision, 0) as switch_revision
-        from tenants t left join commits c on c.commit_id = t.switch_commit_id order by t.slug
-        """,
-        "select * from channel_accounts order by channel, slug",
-        "select * from compiled_bindings order by tenant_id, binding_id",
-        "select * from binding_routes order by channel, key",
-      ])
-      guard let line = rows[0].first else { throw StoreError.corrupt(what: "revision_line") }
-      var resources: [ConfigResource] = []
-      for row in rows[1] {
-        let tenant = try PublicationWriter.tenant(
-          row,
-          switchRevision: Revision(try row.decode("switch_revision"))
-        )
-        resources.append(.tenant(tenant))
-      }
-      for row in rows[2] { resources.append(.channelAccount(try Self.account(row))) }
-      for row in rows[3] { resources.append(.binding(try Self.binding(row))) }
-      for row in rows[4] { resources.append(.route(try Self.route(row))) }
-      let sections = try await Self.sections(of: resources, on: connection)
-      return (
-        incarnation: try line.decode("incarnation"),
-        commit: Commit(
-          revision: Revision(try line.decode("revision")),
-          committedAt: try line.decode("committed_at"),
-          resources: Self.sorted(resources + Self.named(by: resources, in: sections)),
-          removed: []
-        )
-      )
-    }
-  }
-
-  private static func account(_ row: PostgresRow) throws -> ChannelAccountResource {
-    ChannelAccountResource(
-      tenantID: TenantID(try row.decode("tenant_id", as: UUID.self)),
-      channel: try row.decode("channel"),
-      slug: try row.decode("slug"),
-      phoneNumberID: try row.decode("phone_number_id"),
-      displayNumber: try row.decode("display_number"),
-      appSecretRef: try row.decode("app_secret_ref"),
-      verifyTokenRef: try row.decode("verify_token_ref"),
-      accessTokenRef: try row.decode("access_token_ref")
-    )
-  }
-
-  private static func binding(_ row: PostgresRow) throws -> BindingResource {
-    let id = BindingID(try row.decode("binding_id", as: UUID.self))
-    let sections = try row.decode("section_digests", as: [String].self)
-    let digests = sections.compactMap(Digest.init(hex:))
-    guard let digest = Digest(hex: try row.decode("digest")), digests.count == sections.count
-    else { throw StoreError.corrupt(what: "compiled binding \(id)") }
-    return BindingResource(
-      tenantID: TenantID(try row.decode("tenant_id", as: UUID.self)),
-      bindingID: id,
-      digest: digest,
-      content: try row.decode("content"),
-      sectionDigests: digests,
-      isActive: try row.decode("is_active")
-    )
-  }
-
   // MARK: - Sections
 
-  private struct SectionName: Hashable {
+  struct SectionName: Hashable {
     let tenantID: TenantID?
     let digest: Digest
   }
 
-  private static func sections(
+  static func sections(
     of resources: [ConfigResource],
     on connection: PostgresConnection
   ) async throws -> [SectionName: SectionResource] {
     var digests: Set<Digest> = []
-    for case .binding(let binding) in resources { digests.formUnion(binding.sectionDigests) }
+    var tenants: Set<TenantID> = []
+    for case .binding(let binding) in resources {
+      digests.formUnion(binding.sectionDigests)
+      tenants.insert(binding.tenantID)
+    }
     if digests.isEmpty { return [:] }
     let rows = try await connection.query(
       """
       select tenant_id, digest, kind, content from compiled_sections
       where digest = any (\(digests.sorted().map(\.hex))::text[])
+        and (tenant_id is null or tenant_id = any (\(tenants.sorted().map(\.uuid))::uuid[]))
       """
     )
     var found: [SectionName: SectionResource] = [:]
@@ -167,7 +99,7 @@ extension Store {
   }
 
   /// The sections that these bindings name, each once: their tenant's own, or the platform's.
-  private static func named(
+  static func named(
     by resources: [ConfigResource],
     in sections: [SectionName: SectionResource]
   ) -> [ConfigResource] {

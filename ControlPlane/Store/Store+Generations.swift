@@ -31,17 +31,6 @@ package enum CompilerClaim: Hashable, Sendable {
   case superseded(by: Int32)
 }
 
-/// A binding that keeps an older compiled form.
-package struct CompileFailure: Hashable, Sendable {
-  package var key: ObjectKey
-  package var diagnostics: [Diagnostic]
-
-  package init(key: ObjectKey, diagnostics: [Diagnostic]) {
-    self.key = key
-    self.diagnostics = diagnostics
-  }
-}
-
 extension Store {
   /// Says that a replica runs with this compiler, and has it take over from the one before.
   ///
@@ -184,34 +173,29 @@ extension Store {
     )
   }
 
-  /// Bindings that keep an older compiled form, by key.
-  ///
-  /// - Parameter tenant: a slug; nil for all tenants.
-  package func compileFailures(
-    tenant: String? = nil,
-    limit: Int = 1000
-  ) async throws -> [CompileFailure] {
+  /// Those of these bindings that keep an older compiled form, with why.
+  package func compileFailures(of bindings: [ObjectKey]) async throws -> [ObjectKey: [Diagnostic]] {
+    if bindings.isEmpty { return [:] }
     let rows = try await distribution.query(
       """
       select t.slug as tenant, b.slug, f.diagnostics
-      from compile_failures f
-      join tenants t on t.id = f.tenant_id
-      join agent_bindings b on b.tenant_id = f.tenant_id and b.id = f.binding_id
-      where \(tenant == nil) or t.slug = \(tenant ?? "")
-      order by t.slug, b.slug limit \(max(0, limit))
+      from unnest(\(bindings.map(\.tenant))::text[], \(bindings.map(\.slug))::text[])
+        as k (tenant, slug)
+      join tenants t on t.slug = k.tenant
+      join agent_bindings b on b.tenant_id = t.id and b.slug = k.slug
+      join compile_failures f on f.tenant_id = b.tenant_id and f.binding_id = b.id
       """
     )
-    return try rows.map { row in
+    var found: [ObjectKey: [Diagnostic]] = [:]
+    for row in rows {
       let key = ObjectKey(
         kind: .binding,
         tenant: try row.decode("tenant"),
         slug: try row.decode("slug")
       )
-      return CompileFailure(
-        key: key,
-        diagnostics: try JSONText.decode(try row.decode("diagnostics"), what: key.description)
-      )
+      found[key] = try JSONText.decode(try row.decode("diagnostics"), what: key.description)
     }
+    return found
   }
 
   package func compileFailureCount() async throws -> Int {

@@ -111,7 +111,7 @@ package struct WorldReader: Sendable {
       add(
         .compiled,
         """
-        select c.binding_id, c.digest, c.is_active
+        select c.binding_id, c.digest, c.is_active, c.section_digests
         from agent_bindings b
         join compiled_bindings c on c.tenant_id = b.tenant_id and c.binding_id = b.id
         where b.id = any (\(ids)::uuid[])
@@ -165,12 +165,14 @@ package struct WorldReader: Sendable {
     case .compiled:
       for row in rows {
         let id = BindingID(try row.decode("binding_id", as: UUID.self))
-        guard let digest = Digest(hex: try row.decode("digest")) else {
-          throw StoreError.corrupt(what: "compiled binding \(id)")
-        }
+        let sections = try row.decode("section_digests", as: [String].self)
+        let digests = sections.compactMap(Digest.init(hex:))
+        guard let digest = Digest(hex: try row.decode("digest")), digests.count == sections.count
+        else { throw StoreError.corrupt(what: "compiled binding \(id)") }
         part.compiled[id] = World.CompiledForm(
           digest: digest,
-          isActive: try row.decode("is_active")
+          isActive: try row.decode("is_active"),
+          sections: Set(digests)
         )
       }
     }

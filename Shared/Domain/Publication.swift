@@ -108,10 +108,21 @@ package struct World: Sendable {
   package struct CompiledForm: Hashable, Sendable {
     package var digest: Digest
     package var isActive: Bool
+    /// That it names, and which are stored therefore.
+    package var sections: Set<Digest>
 
-    package init(digest: Digest, isActive: Bool) {
+    package init(digest: Digest, isActive: Bool, sections: Set<Digest>) {
       self.digest = digest
       self.isActive = isActive
+      self.sections = sections
+    }
+
+    package init(_ binding: BindingResource) {
+      self.init(
+        digest: binding.digest,
+        isActive: binding.isActive,
+        sections: Set(binding.sectionDigests)
+      )
     }
   }
 

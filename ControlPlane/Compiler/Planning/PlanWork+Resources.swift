@@ -35,7 +35,7 @@ extension PlanWork {
     var gone: Set<ResourceKey> = []
     var routes: Set<ResourceKey> = []
     let edited = Set(changed.map(\.key))
-    let stored = Set(world.routes)
+    let had = Set(world.routes)
     for key in scope.affected {
       guard let object = new[key] else { continue }
       for resource in object.resources {
@@ -44,13 +44,13 @@ extension PlanWork {
           if before?.resources.contains(resource) != true { put[resource.key] = resource }
         case .section: if edited.contains(key) { put[resource.key] = resource }
         case .binding(let binding):
-          let form = World.CompiledForm(digest: binding.digest, isActive: binding.isActive)
-          guard world.compiled[binding.bindingID] != form else { continue }
+          let stored = world.compiled[binding.bindingID]
+          guard stored != World.CompiledForm(binding) else { continue }
           put[resource.key] = resource
-          put.merge(whole.sections(of: binding)) { $1 }
+          put.merge(whole.sections(of: binding, besides: stored)) { $1 }
         case .route(let route):
           routes.insert(resource.key)
-          if !stored.contains(route) { put[resource.key] = resource }
+          if !had.contains(route) { put[resource.key] = resource }
         }
       }
       if key.kind == .tenant {

@@ -54,12 +54,12 @@ extension Planner {
         continue
       }
       for case .binding(let binding) in compiled.resources {
-        let form = World.CompiledForm(digest: binding.digest, isActive: binding.isActive)
-        if world.compiled[binding.bindingID] == form {
+        let stored = world.compiled[binding.bindingID]
+        if stored == World.CompiledForm(binding) {
           result.same.append(object.id)
         } else {
           bindings.append(.binding(binding))
-          sections.merge(whole.sections(of: binding)) { $1 }
+          sections.merge(whole.sections(of: binding, besides: stored)) { $1 }
         }
       }
     }

@@ -47,10 +47,15 @@ struct CompiledTenant {
 }
 
 extension CompiledTenant {
-  /// All that a binding names must be stored with it; to store a section again is no change.
-  func sections(of binding: BindingResource) -> [ResourceKey: ConfigResource] {
+  /// The sections that a binding names and that its stored form, if it has one, does not.
+  ///
+  /// To store one again is no change; what a stored form names is stored.
+  func sections(
+    of binding: BindingResource,
+    besides stored: World.CompiledForm?
+  ) -> [ResourceKey: ConfigResource] {
     var named: [ResourceKey: ConfigResource] = [:]
-    for digest in binding.sectionDigests {
+    for digest in binding.sectionDigests where stored?.sections.contains(digest) != true {
       for key in [ResourceKey.section(binding.tenantID, digest), .section(nil, digest)] {
         if let section = resources[key] { named[key] = section }
       }

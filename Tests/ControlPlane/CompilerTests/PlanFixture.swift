@@ -53,10 +53,7 @@ struct PlanFixture {
         world.routes.removeAll { ($0.channel, $0.key) == (route.channel, route.key) }
         world.routes.append(route)
       case .binding(let binding):
-        world.compiled[binding.bindingID] = World.CompiledForm(
-          digest: binding.digest,
-          isActive: binding.isActive
-        )
+        world.compiled[binding.bindingID] = World.CompiledForm(binding)
       case .channelAccount(let account): world.accountOwners[account.slug] = account.tenantID
       default: break
       }

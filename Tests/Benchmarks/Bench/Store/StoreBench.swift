@@ -71,14 +71,13 @@ struct StoreBench: AsyncParsableCommand {
     do {
       _ = try await StoreRounds.rate(of: pool, connections: count, seconds: 1)
       for _ in 0 ..< rounds {
-        result.ours.append(
-          try await StoreRounds.rate(of: pool, connections: count, seconds: seconds)
-        )
+        let rate = try await StoreRounds.rate(of: pool, connections: count, seconds: seconds)
+        result.ours.append(rate)
         result.pgbench.append(
           try await tools.rate(
             server.superuserConninfo,
             connections: count,
-            seconds: seconds,
+            statements: Int(rate) * seconds,
             folder
           )
         )

@@ -25,10 +25,13 @@ struct StorePrograms {
   }
 
   /// Statements/s of pgbench with the same statement, prepared.
+  ///
+  /// By number, not by time: its clock is SIGALRM, which a program that is started from a worker
+  /// thread has blocked.
   func rate(
     _ conninfo: String,
     connections: Int,
-    seconds: Int,
+    statements: Int,
     _ folder: URL
   ) async throws -> Double {
     let script = folder.appending(path: "select.pgbench")
@@ -42,9 +45,10 @@ struct StorePrograms {
       path: pgbench,
       arguments: [
         "--no-vacuum", "--protocol", "prepared", "--client", "\(connections)", "--jobs",
-        "\(min(connections, 2))", "--time", "\(seconds)", "--file", script.path, conninfo,
+        "\(min(connections, 2))", "--transactions", "\(max(1, statements / connections))",
+        "--file", script.path, conninfo,
       ],
-      within: .seconds(seconds + 60)
+      within: .seconds(300)
     )
     guard done.status == 0 else { throw BenchFailure("pgbench: \(done.standardError)") }
     for line in done.standardOutput.split(separator: "\n") where line.hasPrefix("tps = ") {
