@@ -42,5 +42,6 @@ package struct Migration: Sendable {
     Migration(14, "versions", PackageResources.m0014_versions_sql),
     Migration(15, "retention", PackageResources.m0015_retention_sql),
     Migration(16, "audit_of_the_past", PackageResources.m0016_audit_of_the_past_sql),
+    Migration(23, "changelog_by_key", PackageResources.m0023_changelog_by_key_sql),
   ]
 }
