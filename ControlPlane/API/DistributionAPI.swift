@@ -250,7 +250,8 @@ package final class DistributionAPI: RegistrableRPCService {
       case .otherStore:
         throw RPCError(
           code: .failedPrecondition,
-          message: "store_incarnation: this is another store; the watch will bring its configuration"
+          message:
+            "store_incarnation: this is another store; the watch will bring its configuration"
         )
       case .tooOld:
         throw RPCError(

@@ -15,8 +15,7 @@ package struct ChangelogTail: Sendable {
     /// shorter the while, the fresher are the leases granted.
     package var wait: @Sendable (Revision) async throws -> StorePosition
     /// Commits after a revision, oldest first; some or all of them, and whose they are.
-    package var commits:
-      @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
+    package var commits: @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
 
     package init(
       snapshot:

@@ -244,7 +244,8 @@ package struct WatchMachine: Sendable {
     heartbeat.statusSeq = sequence
     heartbeat.leaseMs = max(
       0,
-      leaseMilliseconds - seconds * 1000 - (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+      leaseMilliseconds - seconds * 1000 - (attoseconds + 999_999_999_999_999)
+        / 1_000_000_000_000_000
     )
     return .send(.heartbeat(heartbeat))
   }

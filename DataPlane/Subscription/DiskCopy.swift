@@ -49,7 +49,9 @@ package struct DiskCopy: Sendable {
 
   func write(_ image: ConfigImage) async throws {
     guard let cursor = image.cursor else { return }
-    try await onThread { try configuration.write(try Self.encode(image, cursor, writtenBy: program)) }
+    try await onThread {
+      try configuration.write(try Self.encode(image, cursor, writtenBy: program))
+    }
   }
 
   /// The newest whole copy; nil when there is none. What is wrong with it is told in words.

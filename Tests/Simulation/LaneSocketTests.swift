@@ -14,9 +14,9 @@ import WireServices
 
 /// Lanes and limits on a real socket, by a reader that is not a node.
 @Suite struct LaneSocketTests {
-  /// A world of 24 MB: tenants with long texts.
-  private func bulkyWorld() -> ConfigWorld {
-    var world = ConfigWorld(tenants: 240)
+  /// Tenants with long texts, 100 kB each.
+  private func bulkyWorld(_ tenants: Int = 240) -> ConfigWorld {
+    var world = ConfigWorld(tenants: tenants)
     let text = String(repeating: "x", count: 100_000)
     for id in world.tenants {
       var tenant = world.tenant(id)
@@ -92,7 +92,7 @@ import WireServices
   {
     let directory = try ScratchDirectory()
     let socket = "\(directory.path)/s"
-    let server = try FleetServer(bulkyWorld())
+    let server = try FleetServer(bulkyWorld(40))
     let deltas = Mutex(0)
     try await server.serve(at: socket) {
       let node = try await FleetNode("n1", directory: "\(directory.path)/n1", socket: socket)

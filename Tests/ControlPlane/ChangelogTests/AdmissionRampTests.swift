@@ -17,7 +17,8 @@ import Testing
     #expect(waits.dropFirst(3).map { Int(($0 / .milliseconds(1)).rounded()) } == [100, 200, 300])
   }
 
-  @Test func `while they keep coming the ramp gets steeper, and in quiet times it is as at first`() {
+  @Test func `while they keep coming the ramp gets steeper, and in quiet times it is as at first`()
+  {
     var options = AdmissionRamp.Options()
     options.burst = 1
     options.firstRate = 10

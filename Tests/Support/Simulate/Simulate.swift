@@ -33,7 +33,8 @@ struct Simulate {
       print(outcome.violation.map { "seed \(one): \($0)" } ?? "seed \(one): all rules hold")
       exit(outcome.violation == nil ? 0 : 1)
     }
-    let report = Campaign.run(from: from, count: seeds, failures: Int(clamping: failures)) { [seeds] done in
+    let report = Campaign.run(from: from, count: seeds, failures: Int(clamping: failures)) {
+      [seeds] done in
       FileHandle.standardError.write(Data("\(done) of \(seeds) seeds\n".utf8))
     }
     print(report)

@@ -72,7 +72,10 @@ extension Checker {
       let isFetched = node.scope.mode == .lazy
       guard isFetched || WorldActions.isPoison(binding) else { throw fail("\(key) is missing") }
       guard isFetched || image.rejections[key]?.digest == binding.digest else {
-        throw Violation(rule: .rejection, what: "node \(node.number) does not say it refuses \(key)")
+        throw Violation(
+          rule: .rejection,
+          what: "node \(node.number) does not say it refuses \(key)"
+        )
       }
       return
     }
