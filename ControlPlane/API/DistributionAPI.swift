@@ -146,6 +146,10 @@ package final class DistributionAPI: RegistrableRPCService {
           }
           let holds = greeting.cursor.flatMap { $0.incarnation == incarnation ? $0.revision : nil }
           stream = (greeting.nodeID, nodes.connected(greeting, holds: holds))
+          if let holds, !greeting.rejected.isEmpty {
+            let rejected = greeting.rejected.compactMap(NodeRejection.init)
+            nodes.acknowledged(greeting.nodeID, holds, rejected: rejected)
+          }
           logger.info(
             "node came",
             metadata: ["node": "\(greeting.nodeID)", "holds": "\(holds ?? .zero)"]

@@ -3,10 +3,10 @@
 package struct AdmissionRamp: Sendable {
   package struct Options: Sendable {
     /// So many are admitted at once.
-    package var burst = 100.0
+    package var burst = 500.0
     /// Admissions a second at first; doubles every second while somebody waits, up to the last.
-    package var firstRate = 200.0
-    package var lastRate = 5_000.0
+    package var firstRate = 1_000.0
+    package var lastRate = 10_000.0
 
     package init() {}
   }

@@ -32,10 +32,10 @@ package struct TailMachine: Sendable {
 
   package init(hub: ChangelogHub) { self.hub = hub }
 
-  /// The store could not be read: what is held is looked at anew.
+  /// The store could not be read: it is asked again whether it goes on from what is held.
   package mutating func failed() {
-    step = .snapshot
     goal = nil
+    if let held = hub.revision, !mustReset { step = .wait(held) } else { step = .snapshot }
   }
 
   /// Everything as of a revision, and the commits since.
