@@ -25,8 +25,19 @@ func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]
   .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+func tests(
+  _ name: String,
+  _ path: String,
+  _ dependencies: [Target.Dependency],
+  exclude: [String] = []
+) -> Target {
+  .testTarget(
+    name: name,
+    dependencies: dependencies,
+    path: path,
+    exclude: exclude,
+    swiftSettings: strict
+  )
 }
 
 // MARK: - Packages
@@ -448,14 +459,22 @@ let testing: [Target] = [
       crypto, logging,
     ]
   ),
+  room(
+    "Simulator",
+    "Tests/Support/Simulator",
+    ["Changelog", "Subscription", "Domain", "Wire", "WireMapping", protobuf]
+  ),
+  program("bindery-simulate", "Tests/Support/Simulate", ["Simulator"]),
   tests(
     "Simulation",
     "Tests/Simulation",
     [
+      "Simulator",
       "API", "Changelog", "Switches", "Subscription", "Spool", "Transport", "Domain", "Wire",
       "WireServices", "WireMapping",
       grpcCore, protobuf, nioCore, nioPosix, logging,
-    ]
+    ],
+    exclude: ["Mutations"]
   ),
   tests(
     "EndToEnd",

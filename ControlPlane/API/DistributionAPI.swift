@@ -20,6 +20,9 @@ package final class DistributionAPI: RegistrableRPCService {
   private let logger: Logger
   private let fanout = WatchFanout()
   private let watchers = Mutex<[ObjectIdentifier: Watcher]>([:])
+  private let ramp = Mutex(AdmissionRamp())
+  /// Set once all nodes were told to go; those that come later are told at once.
+  private let draining = Mutex<DrainSpread?>(nil)
 
   package init(hub: ChangelogHub, nodes: NodeRegistry, logger: Logger) {
     self.hub = hub
@@ -57,11 +60,13 @@ package final class DistributionAPI: RegistrableRPCService {
     }
   }
 
-  /// Tells all nodes to reconnect: after a while in ms, spread over a time in ms.
-  package func drain(after: Int64, jitter: Int64) {
-    for watcher in watchers.withLock({ Array($0.values) }) {
-      watcher.drain(after: after, jitter: jitter)
-    }
+  /// Tells all nodes to reconnect elsewhere, spread over a time that grows with their number, so that
+  /// those who take them in are not flooded.
+  package func drain() {
+    let watchers = watchers.withLock { Array($0.values) }
+    let spread = DrainSpread(watchers: watchers.count)
+    draining.withLock { $0 = spread }
+    for watcher in watchers { watcher.drain(after: spread.after, jitter: spread.jitter) }
   }
 
   // MARK: - Watch
@@ -97,8 +102,15 @@ package final class DistributionAPI: RegistrableRPCService {
     ring: @escaping @Sendable () -> Void,
     write: @escaping @Sendable (Watcher) async throws -> Void
   ) async throws {
-    let watcher = hub.watch(leaseMilliseconds: nodes.options.leaseMilliseconds, ring: ring)
+    let watcher = hub.watch(
+      leaseMilliseconds: nodes.options.leaseMilliseconds,
+      isAdmitted: false,
+      ring: ring
+    )
     watchers.withLock { $0[ObjectIdentifier(watcher)] = watcher }
+    if let spread = draining.withLock({ $0 }) {
+      watcher.drain(after: spread.after, jitter: spread.jitter)
+    }
     defer {
       watcher.close()
       watchers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(watcher)) }
@@ -116,7 +128,9 @@ package final class DistributionAPI: RegistrableRPCService {
     _ watcher: Watcher
   ) async throws {
     var stream: (nodeID: String, connection: Int)?
+    var admission: Task<Void, any Error>?
     defer {
+      admission?.cancel()
       if let stream {
         nodes.disconnected(stream.nodeID, connection: stream.connection)
         logger.info("node left", metadata: ["node": "\(stream.nodeID)"])
@@ -132,6 +146,10 @@ package final class DistributionAPI: RegistrableRPCService {
           }
           let holds = greeting.cursor.flatMap { $0.incarnation == incarnation ? $0.revision : nil }
           stream = (greeting.nodeID, nodes.connected(greeting, holds: holds))
+          if let holds, !greeting.rejected.isEmpty {
+            let rejected = greeting.rejected.compactMap(NodeRejection.init)
+            nodes.acknowledged(greeting.nodeID, holds, rejected: rejected)
+          }
           logger.info(
             "node came",
             metadata: ["node": "\(greeting.nodeID)", "holds": "\(holds ?? .zero)"]
@@ -140,9 +158,33 @@ package final class DistributionAPI: RegistrableRPCService {
           note(request, from: stream.nodeID)
         }
         try watcher.receive(request)
+        if case .hello(let hello) = request.message {
+          admission = admit(watcher, hello)
+        }
       }
     } catch let fault as WatchFault {
-      throw RPCError(code: .invalidArgument, message: fault.description)
+      throw RPCError(
+        code: fault.code == .replicaBehind ? .unavailable : .invalidArgument,
+        message: fault.description
+      )
+    }
+  }
+
+  /// Lets data flow: at once to who can go on from where it stands, to the others in turn.
+  private func admit(_ watcher: Watcher, _ hello: Bindery_V1_Hello) -> Task<Void, any Error>? {
+    let oldest = hub.oldestRevision ?? .zero
+    if hello.resumeRevision > 0, Revision(hello.resumeRevision) >= oldest {
+      watcher.admit()
+      return nil
+    }
+    let wait = ramp.withLock { $0.reserve(at: .now) }
+    guard wait > .zero else {
+      watcher.admit()
+      return nil
+    }
+    return Task {
+      try await Task.sleep(for: wait)
+      watcher.admit()
     }
   }
 
@@ -187,36 +229,54 @@ package final class DistributionAPI: RegistrableRPCService {
         message: "node_id: this node has no watch stream here"
       )
     }
-    guard let state = hub.configuration, state.revision.value >= request.atRevision else {
-      throw RPCError(
-        code: .unavailable,
-        message: "this replica has not reached at_revision; try again shortly"
-      )
-    }
-    var response = Bindery_V1_FetchResponse()
-    response.revision = state.revision.value
-    var sections: Set<ResourceKey> = []
+    var keys: [ResourceKey] = []
     for wire in request.keys {
-      let key: ResourceKey
       do {
-        key = try ResourceKey(wire: wire)
+        keys.append(try ResourceKey(wire: wire))
       } catch {
         throw RPCError(code: .invalidArgument, message: "keys: \(error)")
       }
-      guard node.scope.admits(key.tenantID), case .binding = key,
-        case .binding(let binding) = state[key]?.resource
-      else { continue }
-      for digest in binding.sectionDigests {
-        let owned = ResourceKey.section(binding.tenantID, digest)
-        let common = ResourceKey.section(nil, digest)
-        sections.insert(state[owned] == nil ? common : owned)
+    }
+    do throws(FetchFault) {
+      return try hub.fetch(
+        keys,
+        at: Revision(request.atRevision),
+        of: TenantID(bytes: request.storeIncarnation)?.uuid,
+        scope: node.scope
+      )
+    } catch {
+      switch error {
+      case .behind:
+        throw RPCError(
+          code: .unavailable,
+          message: "this replica has not reached at_revision; try again shortly"
+        )
+      case .otherStore:
+        throw RPCError(
+          code: .failedPrecondition,
+          message:
+            "store_incarnation: this is another store; the watch will bring its configuration"
+        )
+      case .tooOld:
+        throw RPCError(
+          code: .failedPrecondition,
+          message: "at_revision is too long ago; the watch will bring a newer one"
+        )
       }
-      response.changes.put(.binding(binding))
     }
-    for key in sections {
-      if let section = state[key] { response.changes.put(section.resource) }
-    }
-    return response
+  }
+}
+
+/// How nodes are told to go: at once, but to come back spread over a time.
+struct DrainSpread: Hashable, Sendable {
+  /// In ms.
+  var after: Int64
+  var jitter: Int64
+
+  /// A millisecond a node, within 0.1 to 20 s.
+  init(watchers: Int) {
+    after = 0
+    jitter = min(max(Int64(watchers), 100), 20_000)
   }
 }
 

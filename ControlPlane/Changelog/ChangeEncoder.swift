@@ -8,6 +8,8 @@ internal import WireMapping
 enum ChangeEncoder {
   /// A frame is closed once it has reached this size, in bytes.
   static let chunkBytes = 256 * 1024
+  /// An Invalidation names so many bindings; the others are told as removals, in chunks before it.
+  static let nameLimit = 5_000
 
   /// One message, serialised.
   static func frame(_ message: Bindery_V1_WatchResponse.OneOf_Message) throws -> EncodedFrame {
@@ -20,7 +22,8 @@ enum ChangeEncoder {
   static func snapshotChunk(
     _ position: SnapshotPosition,
     scope: WatchScope,
-    rejected: [ResourceKey: Digest]
+    rejected: [ResourceKey: Digest],
+    limit: Int
   ) throws -> FrameSlot.Content {
     var chunk = Bindery_V1_Changes()
     var size = 0
@@ -28,56 +31,59 @@ enum ChangeEncoder {
       if scope.carries(entry.resource.key) {
         size += put(entry.resource, into: &chunk, rejected: rejected)
       }
-      return size < chunkBytes
+      return size < limit
     }
-    return FrameSlot.Content(frames: [try frame(.snapshotChunk(chunk))], next: next)
+    return FrameSlot.Content(
+      frame: try frame(.snapshotChunk(chunk)),
+      next: next.map { .snapshot($0) } ?? .end
+    )
   }
 
-  /// What changed between two revisions: chunks first, and the Delta or Invalidation last.
-  ///
-  /// - Parameter named: LAZY: the bindings that an Invalidation is to name.
+  /// The part that starts at `position` of what changed between two revisions: chunks first, and the
+  /// Delta or Invalidation last.
   static func delta(
-    from: Revision,
-    state: ConfigState,
-    dirty: Set<ResourceKey>,
+    _ position: DeltaPosition,
     scope: WatchScope,
     rejected: [ResourceKey: Digest],
-    named: [ResourceKey]
-  ) throws -> [EncodedFrame] {
-    var frames: [EncodedFrame] = []
+    limit: Int
+  ) throws -> FrameSlot.Content {
+    let state = position.state
+    let unnamed = Set(position.named.dropFirst(nameLimit))
     var changes = Bindery_V1_Changes()
     var size = 0
-    for key in dirty {
-      if size >= chunkBytes {
-        frames.append(try frame(.deltaChunk(changes)))
-        changes = Bindery_V1_Changes()
-        size = 0
-      }
-      guard let entry = state[key] else {
-        if scope.admits(key.tenantID) {
+    let next = position.taking { key in
+      if let entry = state[key] {
+        if scope.carries(key) {
+          size += put(entry.resource, into: &changes, rejected: rejected)
+        } else if unnamed.contains(key) {
           changes.remove(key)
           size += 120
         }
-        continue
+      } else if scope.admits(key.tenantID) {
+        changes.remove(key)
+        size += 120
       }
-      if scope.carries(key) { size += put(entry.resource, into: &changes, rejected: rejected) }
+      return size < limit
+    }
+    if let next {
+      return FrameSlot.Content(frame: try frame(.deltaChunk(changes)), next: .delta(next))
     }
     switch scope.mode {
     case .eager:
       var delta = Bindery_V1_Delta()
-      delta.fromRevision = from.value
+      delta.fromRevision = position.from.value
       delta.revision = state.revision.value
       delta.changes = changes
-      frames.append(try frame(.delta(delta)))
+      return FrameSlot.Content(frame: try frame(.delta(delta)), next: .end)
     case .lazy:
       var invalidation = Bindery_V1_Invalidation()
-      invalidation.fromRevision = from.value
+      invalidation.fromRevision = position.from.value
       invalidation.revision = state.revision.value
-      invalidation.keys = named.map(\.wire)
+      invalidation.keys = position.named.prefix(nameLimit).map(\.wire)
       invalidation.changes = changes
-      frames.append(try frame(.invalidation(invalidation)))
+      invalidation.subscribeSeq = position.subscribeSequence
+      return FrameSlot.Content(frame: try frame(.invalidation(invalidation)), next: .end)
     }
-    return frames
   }
 
   /// Adds a resource and tells about how many bytes it takes.

@@ -11,15 +11,29 @@ package final class ChangelogHub: Sendable {
     var nextListener = 0
   }
 
-  private let state = Mutex(State())
+  /// What bounds the hub's memory and its frames.
+  package struct Limits: Sendable {
+    /// How many changed keys are kept for those that resume.
+    package var keys = 500_000
+    /// Bytes of a frame, roughly.
+    package var chunkBytes = 256 * 1024
 
-  package init() {}
+    package init() {}
+  }
+
+  private let state = Mutex(State())
+  let limits: Limits
+
+  package init(limits: Limits = Limits()) { self.limits = limits }
 
   /// The newest revision; nil before the first snapshot.
   package var revision: Revision? { state.withLock { $0.view?.state.revision } }
 
   /// The newest state; nil before the first snapshot.
   package var configuration: ConfigState? { state.withLock { $0.view?.state } }
+
+  /// The oldest revision that can be resumed from; nil before the first snapshot.
+  package var oldestRevision: Revision? { state.withLock { $0.view?.log.oldest } }
 
   /// When a revision was committed; nil when that was too long ago, or is not known yet.
   package func committedAt(_ revision: Revision) -> Date? {
@@ -29,13 +43,38 @@ package final class ChangelogHub: Sendable {
   package var watcherCount: Int { state.withLock { $0.listeners.count } }
 
   /// Starts, or starts over, from what the store holds. Watchers that stand elsewhere resync.
-  package func reset(_ configuration: ConfigState) {
+  ///
+  /// - Parameter recent: The commits that follow; who stands at one of them can go on from there.
+  /// - Throws: `ChangelogError.gap` when they don't; nothing is changed then.
+  package func reset(
+    _ configuration: ConfigState,
+    recent: [Commit] = []
+  ) throws(ChangelogError) {
+    var view = ChangelogView(configuration, keyLimit: limits.keys)
+    for commit in recent { _ = try view.fold(commit) }
     wake(
       state.withLock { state in
-        state.view = ChangelogView(configuration)
+        view.confirmedAt = state.view?.confirmedAt
+        state.view = view
         return Array(state.listeners.values)
       }
     )
+  }
+
+  /// The state as of a revision; nil when that is too long ago, or not there yet.
+  package func configuration(at revision: Revision) -> ConfigState? {
+    state.withLock { $0.view?.state(at: revision) }
+  }
+
+  /// The store held nothing newer than this hub does when it was asked, at `instant`. Leases are granted
+  /// from then on, at the latest: a replica that can't reach the store may not know of a switch.
+  package func confirm(at instant: ContinuousClock.Instant) {
+    state.withLock { state in
+      guard let known = state.view?.confirmedAt, known > instant else {
+        state.view?.confirmedAt = instant
+        return
+      }
+    }
   }
 
   /// Takes in the commit that follows; one that was taken in before is passed over.
@@ -56,10 +95,13 @@ package final class ChangelogHub: Sendable {
 
   /// A watcher; it is to be closed when its stream ends.
   ///
-  /// - Parameter ring: Called from any thread, also within `publish`, whenever the watcher's `next` may
-  ///   have something. It must only take note: the commit waits for it.
+  /// - Parameters:
+  ///   - isAdmitted: False: data waits for `Watcher.admit`, switches and leases do not.
+  ///   - ring: Called from any thread, also within `publish`, whenever the watcher's `next` may
+  ///     have something. It must only take note: the commit waits for it.
   package func watch(
     leaseMilliseconds: Int64,
+    isAdmitted: Bool = true,
     ring: @escaping @Sendable () -> Void = {}
   ) -> Watcher {
     let number = state.withLock { state in
@@ -71,7 +113,7 @@ package final class ChangelogHub: Sendable {
       hub: self,
       number: number,
       ring: ring,
-      machine: WatchMachine(leaseMilliseconds: leaseMilliseconds)
+      machine: WatchMachine(leaseMilliseconds: leaseMilliseconds, isAdmitted: isAdmitted)
     )
   }
 

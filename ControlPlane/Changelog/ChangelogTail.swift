@@ -7,17 +7,22 @@ package import Logging
 package struct ChangelogTail: Sendable {
   /// Where commits are read from.
   package struct Source: Sendable {
-    /// Everything as of one revision, and which store this is.
-    package var snapshot: @Sendable () async throws -> (incarnation: UUID, commit: Commit)
-    /// Returns when there is a revision after the one given, or after a while with the newest.
-    package var wait: @Sendable (Revision) async throws -> Revision
-    /// Commits after a revision, oldest first; some or all of them.
-    package var commits: @Sendable (Revision) async throws -> [Commit]
+    /// Everything as of a revision that may be a while ago, the commits since, and which store this is:
+    /// who has been away for no longer than that can go on from where it was.
+    package var snapshot:
+      @Sendable () async throws -> (incarnation: UUID, base: Commit, recent: [Commit])
+    /// Returns when there is a revision after the one given, or after a while with the newest: the
+    /// shorter the while, the fresher are the leases granted.
+    package var wait: @Sendable (Revision) async throws -> StorePosition
+    /// Commits after a revision, oldest first; some or all of them, and whose they are.
+    package var commits: @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
 
     package init(
-      snapshot: @escaping @Sendable () async throws -> (incarnation: UUID, commit: Commit),
-      wait: @escaping @Sendable (Revision) async throws -> Revision,
-      commits: @escaping @Sendable (Revision) async throws -> [Commit]
+      snapshot:
+        @escaping @Sendable () async throws -> (incarnation: UUID, base: Commit, recent: [Commit]),
+      wait: @escaping @Sendable (Revision) async throws -> StorePosition,
+      commits:
+        @escaping @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
     ) {
       self.snapshot = snapshot
       self.wait = wait
@@ -37,14 +42,16 @@ package struct ChangelogTail: Sendable {
 
   /// Runs until cancelled. While the store is away, watchers keep what they have.
   package func run() async {
+    var machine = TailMachine(hub: hub)
     var wait = Duration.milliseconds(100)
     while !Task.isCancelled {
       do {
-        try await load()
+        try await take(machine.step, &machine)
         wait = .milliseconds(100)
-        try await follow()
+        continue
       } catch {
         if Task.isCancelled { return }
+        machine.failed()
         logger.warning("changelog not read", metadata: ["error": "\(error)"])
       }
       do { try await Task.sleep(for: wait) } catch { return }
@@ -52,55 +59,17 @@ package struct ChangelogTail: Sendable {
     }
   }
 
-  /// Reads all, unless the hub can go on from where it stands in the same store.
-  private func load() async throws {
-    let (incarnation, commit) = try await source.snapshot()
-    if let held = hub.configuration, held.incarnation == incarnation,
-      held.revision <= commit.revision
-    {
-      return
-    }
-    reset(incarnation, commit)
-  }
-
-  private func reset(_ incarnation: UUID, _ commit: Commit) {
-    hub.reset(
-      ConfigState(
-        incarnation: incarnation,
-        revision: commit.revision,
-        resources: commit.resources
-      )
-    )
-  }
-
-  /// Publishes commit after commit; throws when the store fails or does not go on from here.
-  private func follow() async throws {
-    guard var at = hub.revision else { throw ChangelogError.notReady }
-    while true {
-      try Task.checkCancellation()
-      let newest = try await source.wait(at)
-      guard newest >= at else {
-        // Another database, or an older one: what is held is not its past.
-        let (incarnation, commit) = try await source.snapshot()
-        reset(incarnation, commit)
-        at = commit.revision
-        continue
-      }
-      while at < newest {
-        let commits = try await source.commits(at)
-        guard let last = commits.last else { throw ChangelogError.gap(after: at, found: newest) }
-        for commit in commits {
-          do throws(ChangelogError) {
-            try hub.publish(commit)
-          } catch {
-            // Commits that were pruned: the state as a whole is still there.
-            let (incarnation, commit) = try await source.snapshot()
-            reset(incarnation, commit)
-            throw error
-          }
-        }
-        at = last.revision
-      }
+  private func take(_ step: TailMachine.Step, _ machine: inout TailMachine) async throws {
+    let asked = ContinuousClock.now
+    switch step {
+    case .snapshot:
+      let (incarnation, base, recent) = try await source.snapshot()
+      try machine.read(incarnation, base, recent: recent, asked: asked)
+    case .wait(let revision):
+      machine.waited(try await source.wait(revision), asked: asked)
+    case .commits(let revision):
+      let (incarnation, commits) = try await source.commits(revision)
+      try machine.read(incarnation, commits)
     }
   }
 }

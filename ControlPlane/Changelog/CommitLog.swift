@@ -48,6 +48,12 @@ package struct CommitLog: Sendable {
     return entries[entries.count - 1 - Int(newest.value - revision.value)].committedAt
   }
 
+  /// How many keys changed at a revision; 0 when that was too long ago.
+  func changes(at revision: Revision) -> Int {
+    guard revision > oldest, revision <= newest else { return 0 }
+    return entries[entries.count - 1 - Int(newest.value - revision.value)].keys.count
+  }
+
   /// The keys that changed after `cursor`, each once; nil when that was too long ago.
   package func keys(after cursor: Revision) -> Set<ResourceKey>? {
     guard cursor >= oldest, cursor <= newest else { return nil }

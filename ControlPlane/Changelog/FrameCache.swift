@@ -4,16 +4,22 @@ internal import Synchronization
 
 /// Names what can be shared between watchers.
 enum FrameKey: Hashable, Sendable {
-  case delta(from: Revision, to: Revision, WatchScope)
+  case delta(from: Revision, to: Revision, WatchScope, number: Int)
   case snapshotChunk(Revision, WatchScope, number: Int)
 }
 
 /// Something made at most once, by whoever needs it first; the others wait for that.
 final class FrameSlot: Sendable {
   struct Content: Sendable {
-    var frames: [EncodedFrame]
-    /// Where a snapshot goes on; nil at its end, and for deltas.
-    var next: SnapshotPosition?
+    var frame: EncodedFrame
+    var next: Next
+  }
+
+  /// Where it goes on.
+  enum Next: Sendable {
+    case snapshot(SnapshotPosition)
+    case delta(DeltaPosition)
+    case end
   }
 
   private let content = Mutex<Content?>(nil)
@@ -28,8 +34,7 @@ final class FrameSlot: Sendable {
   }
 }
 
-/// The frames made lately, bounded by number. Frames are at most `ChangeEncoder.chunkBytes` and a
-/// bit; only a large delta is many of them.
+/// The frames made lately, bounded by number. Frames are about as large as a chunk at most.
 struct FrameCache {
   private var slots: [FrameKey: FrameSlot] = [:]
   private var order: Deque<FrameKey> = []

@@ -9,6 +9,8 @@ package struct WatchFault: Error, Hashable, Sendable, CustomStringConvertible {
     case malformedHello = "MALFORMED_HELLO"
     /// An id is not 16 bytes.
     case malformedID = "MALFORMED_ID"
+    /// The node is ahead of this replica, which does not catch up: another one may be.
+    case replicaBehind = "REPLICA_BEHIND"
     /// An oneof without a known case.
     case unknownMessage = "UNKNOWN_MESSAGE"
   }

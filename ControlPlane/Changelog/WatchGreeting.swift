@@ -17,8 +17,12 @@ package struct WatchGreeting: Sendable {
   package var version: String
   package var edges: [String]
   package var scope: WatchScope
-  /// nil when the node holds nothing.
+  /// nil when the node holds nothing that it could go on from.
   package var cursor: Cursor?
+  /// Whether it serves something all the same, until it gets the whole.
+  package var servesOld: Bool
+  /// What the node refuses and holds in its last good form, as it says itself.
+  package var rejected: [Bindery_V1_Rejection]
 
   /// Reads a Hello.
   ///
@@ -48,11 +52,13 @@ package struct WatchGreeting: Sendable {
       }
       cursor = Cursor(incarnation: id.uuid, revision: Revision(hello.resumeRevision))
     }
+    servesOld = cursor == nil && !hello.storeIncarnation.isEmpty
     nodeID = hello.nodeID
     region = hello.region
     labels = hello.labels
     version = hello.version
     edges = hello.edges
+    rejected = hello.rejected
     scope = WatchScope(mode: mode, tenants: tenants.isEmpty ? nil : tenants)
   }
 

@@ -5,7 +5,7 @@ package import Wire
 internal import WireMapping
 
 /// One watch stream, server side, without I/O. Its memory is bounded: a cursor, the keys refused,
-/// what a LAZY node serves, and the frames of one chunk or delta.
+/// what a LAZY node serves, the keys of one delta, and one frame.
 package struct WatchMachine: Sendable {
   private enum Phase: Sendable {
     /// Legal: Hello.
@@ -23,17 +23,13 @@ package struct WatchMachine: Sendable {
     case write(EncodedFrame)
     case send(Bindery_V1_WatchResponse.OneOf_Message)
     case encodeChunk(SnapshotPosition, FrameSlot)
-    case encodeDelta(DeltaPlan, FrameSlot)
-  }
-
-  struct DeltaPlan {
-    let from: Revision
-    let state: ConfigState
-    let dirty: Set<ResourceKey>
-    let named: [ResourceKey]
+    /// The position is asked for only by who makes the frame.
+    case encodeDelta(() -> DeltaPosition, FrameSlot)
   }
 
   private static let rejectionLimit = 10_000
+  /// A node that is ahead of this replica is sent away after so many signs of life.
+  private static let catchUpLimit = 10
 
   private var phase = Phase.awaitingHello
   private(set) var scope = WatchScope(mode: .eager)
@@ -41,37 +37,59 @@ package struct WatchMachine: Sendable {
   private(set) var rejected: [ResourceKey: Digest] = [:]
   private var switchCursor = Revision.zero
   private var controls: Deque<TenantSwitch> = []
-  private var frames: Deque<EncodedFrame> = []
+  private var frame: EncodedFrame?
   private var messages: Deque<Bindery_V1_WatchResponse.OneOf_Message> = []
+  /// The rest of the delta whose first chunk is out.
+  private var delta: DeltaPosition?
+  /// Whether the frames of `delta` are those of all watchers of the scope.
+  private var isDeltaShared = false
   /// Written once the last chunk is out.
   private var endOfSnapshot: Bindery_V1_SnapshotEnd?
   /// The store that `cursor` belongs to.
   private var incarnation: UUID?
-  private var statusToEcho: Int64?
+  /// What a Heartbeat is to echo, and when it came.
+  private var status: (sequence: Int64, at: ContinuousClock.Instant)?
   private var drain: Bindery_V1_Drain?
+  private var statusesAhead = 0
   /// What a LAZY node serves; nil until it has said so.
   private var served: Set<BindingID>?
+  private var subscribeSequence: Int64 = 0
+  /// False: data has to wait.
+  private var isAdmitted: Bool
   private let leaseMilliseconds: Int64
 
-  package init(leaseMilliseconds: Int64) { self.leaseMilliseconds = leaseMilliseconds }
+  package init(leaseMilliseconds: Int64, isAdmitted: Bool = true) {
+    self.leaseMilliseconds = leaseMilliseconds
+    self.isAdmitted = isAdmitted
+  }
 
   // MARK: - From the node
 
   /// - Throws: `WatchFault`: the stream is to be ended.
-  package mutating func receive(_ request: Bindery_V1_WatchRequest) throws(WatchFault) {
+  package mutating func receive(
+    _ request: Bindery_V1_WatchRequest,
+    at now: ContinuousClock.Instant
+  ) throws(WatchFault) {
     guard let message = request.message else { throw WatchFault(.unknownMessage, "message") }
     if case .awaitingHello = phase {
       guard case .hello(let hello) = message else { throw WatchFault(.helloMissing, "hello") }
       let greeting = try WatchGreeting(hello)
       scope = greeting.scope
+      reject(greeting.rejected)
       phase = .greeted(greeting)
       return
     }
     switch message {
     case .hello: throw WatchFault(.helloTwice, "hello")
     case .subscribe(let subscribe): try receive(subscribe)
-    case .ack(let ack): receive(ack)
-    case .status(let status): statusToEcho = max(statusToEcho ?? 0, status.statusSeq)
+    case .ack(let ack): reject(ack.rejected)
+    case .status(let it):
+      if it.statusSeq > status?.sequence ?? 0 { status = (it.statusSeq, now) }
+      guard case .greeted = phase else { return }
+      statusesAhead += 1
+      if statusesAhead > Self.catchUpLimit {
+        throw WatchFault(.replicaBehind, "resume_revision")
+      }
     }
   }
 
@@ -86,10 +104,11 @@ package struct WatchMachine: Sendable {
       served.remove(id)
     }
     self.served = served
+    subscribeSequence = max(subscribeSequence, subscribe.subscribeSeq)
   }
 
-  private mutating func receive(_ ack: Bindery_V1_Ack) {
-    for rejection in ack.rejected {
+  private mutating func reject(_ rejections: [Bindery_V1_Rejection]) {
+    for rejection in rejections {
       // A key that can't be read is one that this control plane never sent.
       guard rejected.count < Self.rejectionLimit, let digest = Digest(bytes: rejection.digest),
         let key = try? ResourceKey(wire: rejection.key)
@@ -97,6 +116,9 @@ package struct WatchMachine: Sendable {
       rejected[key] = digest
     }
   }
+
+  /// Data may flow.
+  package mutating func admit() { isAdmitted = true }
 
   /// Tells the node to go elsewhere.
   package mutating func drain(after: Int64, jitter: Int64) {
@@ -113,22 +135,25 @@ package struct WatchMachine: Sendable {
     switch phase {
     case .awaitingHello: return nil
     case .greeted(let greeting):
-      if !greet(greeting, view) { return heartbeat(view) }
+      if !greet(greeting, view) { return drainStep() ?? heartbeat(view) }
     case .snapshot, .live:
       if incarnation != view.state.incarnation {
         startOver(view)
-        switchCursor = view.state.revision
+        controls.removeAll()
+        switchCursor = .zero
       }
     }
+    // First, which store revisions belong to from here on; then switches, and the leases that count on
+    // them being known.
+    if let message = messages.popFirst() { return .send(message) }
     collectSwitches(view)
     if let control = controls.popFirst() { return .send(.control(control.wire)) }
-    if let heartbeat = heartbeat(view) { return heartbeat }
-    if let drain {
-      self.drain = nil
-      return .send(.drain(drain))
+    if let step = heartbeat(view) ?? drainStep() { return step }
+    guard isAdmitted else { return nil }
+    if let frame {
+      self.frame = nil
+      return .write(frame)
     }
-    if let message = messages.popFirst() { return .send(message) }
-    if let frame = frames.popFirst() { return .write(frame) }
     switch phase {
     case .awaitingHello, .greeted: return nil
     case .snapshot(let position): return snapshotStep(position, &view)
@@ -136,18 +161,19 @@ package struct WatchMachine: Sendable {
     }
   }
 
-  /// The frames of the chunk or delta that was to be encoded.
+  /// The frame of the chunk or delta that was to be encoded.
   mutating func encoded(_ content: FrameSlot.Content) {
-    frames.append(contentsOf: content.frames)
-    guard case .snapshot(let position) = phase else { return }
-    if let next = content.next {
-      phase = .snapshot(next)
-    } else {
+    frame = content.frame
+    switch (phase, content.next) {
+    case (.snapshot, .snapshot(let next)): phase = .snapshot(next)
+    case (.snapshot(let position), _):
       var end = Bindery_V1_SnapshotEnd()
       end.revision = position.state.revision.value
       cursor = position.state.revision
       phase = .live
       endOfSnapshot = end
+    case (_, .delta(let next)): delta = next
+    case (_, .end), (_, .snapshot): delta = nil
     }
   }
 
@@ -168,7 +194,9 @@ package struct WatchMachine: Sendable {
         return true
       }
     } else {
-      switchCursor = state.revision
+      // What it serves until the snapshot is there may be of another store: all switches, ahead of it.
+      let holdsNothing = greeting.cursor == nil && !greeting.servesOld
+      switchCursor = holdsNothing ? state.revision : .zero
     }
     if greeting.cursor != nil { startOver(view) } else { beginSnapshot(view) }
     return true
@@ -176,7 +204,8 @@ package struct WatchMachine: Sendable {
 
   /// The node's cursor, or what it holds, is of no use: all that was not written yet is dropped.
   private mutating func startOver(_ view: ChangelogView) {
-    frames.removeAll()
+    frame = nil
+    delta = nil
     messages.removeAll()
     endOfSnapshot = nil
     var expired = Bindery_V1_CursorExpired()
@@ -196,22 +225,35 @@ package struct WatchMachine: Sendable {
 
   private mutating func collectSwitches(_ view: ChangelogView) {
     guard view.newestSwitch > switchCursor else { return }
-    let made = view.state.switches(after: switchCursor, in: scope)
+    let made = view.switches(after: switchCursor, in: scope)
     // A newer switch of the same tenant takes the place of one not written yet.
     let tenants = Set(made.map(\.tenantID))
     controls.removeAll { tenants.contains($0.tenantID) }
-    controls.append(contentsOf: made.sorted { $0.revision < $1.revision })
+    controls.append(contentsOf: made)
     switchCursor = view.newestSwitch
   }
 
   private mutating func heartbeat(_ view: ChangelogView) -> Step? {
-    guard let status = statusToEcho else { return nil }
-    statusToEcho = nil
+    guard let (sequence, at) = status else { return nil }
+    status = nil
+    // A lease ends no later than its length after the store was last seen to hold nothing newer.
+    let age = view.confirmedAt.map { max(.zero, $0.duration(to: at)) } ?? .zero
+    let (seconds, attoseconds) = age.components
     var heartbeat = Bindery_V1_Heartbeat()
     heartbeat.revision = view.state.revision.value
-    heartbeat.statusSeq = status
-    heartbeat.leaseMs = leaseMilliseconds
+    heartbeat.statusSeq = sequence
+    heartbeat.leaseMs = max(
+      0,
+      leaseMilliseconds - seconds * 1000 - (attoseconds + 999_999_999_999_999)
+        / 1_000_000_000_000_000
+    )
     return .send(.heartbeat(heartbeat))
+  }
+
+  private mutating func drainStep() -> Step? {
+    guard let drain else { return nil }
+    self.drain = nil
+    return .send(.drain(drain))
   }
 
   private func snapshotStep(_ position: SnapshotPosition, _ view: inout ChangelogView) -> Step {
@@ -228,6 +270,15 @@ package struct WatchMachine: Sendable {
       endOfSnapshot = nil
       return .send(.snapshotEnd(end))
     }
+    if let delta {
+      let key = FrameKey.delta(
+        from: delta.from,
+        to: delta.state.revision,
+        scope,
+        number: delta.number
+      )
+      return .encodeDelta({ delta }, isDeltaShared ? view.frames.slot(key) : FrameSlot())
+    }
     guard cursor < view.state.revision else { return nil }
     guard let dirty = view.log.keys(after: cursor) else {
       // Too slow for what the log keeps: start over, within this stream.
@@ -235,14 +286,23 @@ package struct WatchMachine: Sendable {
       return messages.popFirst().map { .send($0) }
     }
     let from = cursor
-    cursor = view.state.revision
+    let state = view.state
+    cursor = state.revision
     let (named, isCommon) = name(dirty)
-    let isShared = isCommon && !dirty.contains { rejected[$0] != nil }
-    let slot =
-      isShared ? view.frames.slot(.delta(from: from, to: cursor, scope)) : FrameSlot()
+    isDeltaShared = isCommon && !dirty.contains { rejected[$0] != nil }
+    let key = FrameKey.delta(from: from, to: cursor, scope, number: 0)
+    let sequence = isCommon ? .max : subscribeSequence
     return .encodeDelta(
-      DeltaPlan(from: from, state: view.state, dirty: dirty, named: named),
-      slot
+      {
+        DeltaPosition(
+          from: from,
+          state: state,
+          keys: dirty,
+          named: named,
+          subscribeSequence: sequence
+        )
+      },
+      isDeltaShared ? view.frames.slot(key) : FrameSlot()
     )
   }
 

@@ -22,10 +22,13 @@ package final class Watcher: Sendable {
   }
 
   /// - Throws: `WatchFault`: the stream is to be ended.
-  package func receive(_ request: Bindery_V1_WatchRequest) throws(WatchFault) {
+  package func receive(
+    _ request: Bindery_V1_WatchRequest,
+    at now: ContinuousClock.Instant = .now
+  ) throws(WatchFault) {
     let fault: WatchFault? = machine.withLock { machine in
       do throws(WatchFault) {
-        try machine.receive(request)
+        try machine.receive(request, at: now)
         return nil
       } catch {
         return error
@@ -43,33 +46,37 @@ package final class Watcher: Sendable {
         case .write(let frame): return frame
         case .send(let message): return try ChangeEncoder.frame(message)
         case .encodeChunk(let position, let slot):
-          let content = try slot.value {
-            try ChangeEncoder.snapshotChunk(
-              position,
-              scope: machine.scope,
-              rejected: machine.rejected
-            )
-          }
-          machine.encoded(content)
-        case .encodeDelta(let plan, let slot):
-          let content = try slot.value {
-            FrameSlot.Content(
-              frames: try ChangeEncoder.delta(
-                from: plan.from,
-                state: plan.state,
-                dirty: plan.dirty,
+          machine.encoded(
+            try slot.value {
+              try ChangeEncoder.snapshotChunk(
+                position,
                 scope: machine.scope,
                 rejected: machine.rejected,
-                named: plan.named
-              ),
-              next: nil
-            )
-          }
-          machine.encoded(content)
+                limit: hub.limits.chunkBytes
+              )
+            }
+          )
+        case .encodeDelta(let position, let slot):
+          machine.encoded(
+            try slot.value {
+              try ChangeEncoder.delta(
+                position(),
+                scope: machine.scope,
+                rejected: machine.rejected,
+                limit: hub.limits.chunkBytes
+              )
+            }
+          )
         }
       }
       return nil
     }
+  }
+
+  /// Data may flow.
+  package func admit() {
+    machine.withLock { $0.admit() }
+    ring()
   }
 
   /// Tells the node to go elsewhere, after a while in ms and a random time on top.

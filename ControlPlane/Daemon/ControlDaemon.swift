@@ -127,9 +127,14 @@ struct ControlDaemon {
     let server = GRPCServer(transport: transport, router: router)
     let tail = ChangelogTail(
       source: .init(
-        snapshot: { try await store.fullSnapshot() },
-        wait: { try await store.waitForRevision(after: $0) },
-        commits: { try await store.commits(after: $0) }
+        snapshot: { try await store.recentSnapshot() },
+        wait: { [lease = settings.lease] in
+          // Leases count from when the store was asked last.
+          let patience = min(lease / 10, .seconds(1))
+          let found = try await store.waitForRevision(after: $0, patience: patience)
+          return StorePosition(incarnation: found.incarnation, revision: found.revision)
+        },
+        commits: { try await store.follow(after: $0) }
       ),
       hub: hub,
       logger: logger

@@ -36,7 +36,7 @@ struct GRPCService: Service {
       try await server.serve()
     } onGracefulShutdown: {
       health.setStatus(.notServing, of: "")
-      distribution.drain(after: 0, jitter: 100)
+      distribution.drain()
       server.beginGracefulShutdown()
     }
   }

@@ -44,5 +44,6 @@ package struct Migration: Sendable {
     Migration(16, "audit_of_the_past", PackageResources.m0016_audit_of_the_past_sql),
     Migration(17, "switches_and_tokens", PackageResources.m0017_switches_and_tokens_sql),
     Migration(18, "compiler_generations", PackageResources.m0018_compiler_generations_sql),
+    Migration(23, "changelog_by_key", PackageResources.m0023_changelog_by_key_sql),
   ]
 }

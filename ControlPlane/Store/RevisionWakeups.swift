@@ -1,5 +1,5 @@
 package import Domain
-internal import Foundation
+package import Foundation
 internal import Logging
 internal import Postgres
 internal import Synchronization
@@ -13,12 +13,12 @@ extension Store {
     after revision: Revision,
     patience: Duration = .seconds(30),
     poll: Duration = .milliseconds(500)
-  ) async throws -> Revision {
+  ) async throws -> (incarnation: UUID, revision: Revision) {
     let deadline = ContinuousClock.now + patience
     while true {
       let ticket = wakeups.ticket()
-      let current = try await currentRevision()
-      if current > revision || ContinuousClock.now >= deadline { return current }
+      let current = try await currentPosition()
+      if current.revision > revision || ContinuousClock.now >= deadline { return current }
       try await wakeups.wait(ticket, atMost: min(poll, deadline - ContinuousClock.now))
     }
   }

@@ -6,6 +6,14 @@ extension Store {
   /// The commits after `revision`, oldest first, at most `limit`. The sections that a put binding
   /// names are among its commit's resources, before the bindings.
   package func commits(after revision: Revision, limit: Int = 100) async throws -> [Commit] {
+    try await follow(after: revision, limit: limit).commits
+  }
+
+  /// Likewise, and which store they are of.
+  package func follow(
+    after revision: Revision,
+    limit: Int = 100
+  ) async throws -> (incarnation: UUID, commits: [Commit]) {
     try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
       connection in
       let rows = try await connection.pipeline([
@@ -21,7 +29,9 @@ extension Store {
         ) c join changelog l on l.commit_id = c.commit_id
         order by c.revision, l.ordinal
         """,
+        "select incarnation from revision_line",
       ])
+      guard let line = rows[2].first else { throw StoreError.corrupt(what: "revision_line") }
       var commits: [Commit] = []
       var places: [Int64: Int] = [:]
       for row in rows[0] {
@@ -53,7 +63,7 @@ extension Store {
           commits[place].resources + Self.named(by: commits[place].resources, in: sections)
         )
       }
-      return commits
+      return (try line.decode("incarnation"), commits)
     }
   }
 
@@ -118,7 +128,7 @@ extension Store {
   }
 
   /// Tenants first, bindings after their sections, routes last; otherwise as they were.
-  private static func sorted(_ resources: [ConfigResource]) -> [ConfigResource] {
+  static func sorted(_ resources: [ConfigResource]) -> [ConfigResource] {
     func rank(_ resource: ConfigResource) -> Int {
       switch resource {
       case .tenant: 0

@@ -38,6 +38,13 @@ package final class Store: Sendable {
     return Revision(try row.decode("revision"))
   }
 
+  /// Which store this is, and its newest revision, read at once.
+  package func currentPosition() async throws -> (incarnation: UUID, revision: Revision) {
+    let rows = try await distribution.query("select incarnation, revision from revision_line")
+    guard let row = rows.first else { throw StoreError.corrupt(what: "revision_line") }
+    return (try row.decode("incarnation"), Revision(try row.decode("revision")))
+  }
+
   /// Which store this is, in 16 bytes: revisions of different incarnations cannot be compared.
   package func incarnation() async throws -> UUID {
     let rows = try await distribution.query("select incarnation from revision_line")

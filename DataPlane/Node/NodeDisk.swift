@@ -23,7 +23,10 @@ struct NodeDisk: Sendable {
         atPath: directory,
         withIntermediateDirectories: true
       )
-      let copy = try DiskCopy(directory: "\(directory)/configuration")
+      let copy = try DiskCopy(
+        directory: "\(directory)/configuration",
+        program: NodeDaemon.version
+      )
       return NodeDisk(
         cache: try await ConfigCache(copy: copy, logger: logger),
         spool: try await Spool(.init(directory: "\(directory)/spool"), logger: logger),

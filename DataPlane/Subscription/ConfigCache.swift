@@ -1,23 +1,12 @@
 package import Domain
-internal import Foundation
 internal import HashTreeCollections
 package import Logging
 internal import Synchronization
 internal import Wire
-internal import WireMapping
 
 /// The configuration that a node serves: swapped whole, read at any time by anyone.
 package final class ConfigCache: ConfigurationReading {
-  private struct State {
-    var image = ConfigImage()
-    var switches = SwitchTable()
-    /// By this node's monotonic clock; nil before the first heartbeat.
-    var leaseEnd: ContinuousClock.Instant?
-    var newest = Revision.zero
-    var isStreaming = false
-  }
-
-  private let state = Mutex(State())
+  private let locked: Mutex<NodeState>
   /// Held while the next image is made, so that none is made from the same one twice.
   private let building = Mutex(())
   private let copy: DiskCopy
@@ -35,41 +24,21 @@ package final class ConfigCache: ConfigurationReading {
     for fault in switchFaults + faults {
       logger.warning("disk copy damaged", metadata: ["fault": "\(fault)"])
     }
-    state.withLock { state in
-      state.switches = switches
-      state.image = image ?? ConfigImage()
-    }
+    locked = Mutex(NodeState(image: image, switches: switches))
   }
 
   // MARK: - ConfigurationReading
 
   package var snapshot: any ConfigurationSnapshot { image }
 
-  package var isConnected: Bool {
-    state.withLock { $0.isStreaming && ($0.leaseEnd.map { $0 > .now } ?? false) }
-  }
+  package var isConnected: Bool { locked.withLock { $0.isConnected(at: .now) } }
 
   package func isActive(_ binding: BindingID) -> Bool {
     image.bindings[binding]?.resource.isActive ?? false
   }
 
   package func gate(_ tenant: TenantID) -> TenantGate {
-    state.withLock { state in
-      guard let resource = state.image.tenants[tenant] else { return .closed }
-      var status = resource.status
-      if let made = state.switches[tenant], made.revision > resource.switchRevision {
-        status = made.status
-      }
-      switch status {
-      case .archived: return .closed
-      case .paused: return .paused(resource.pausedPolicy, message: resource.pausedMessage)
-      case .active: break
-      }
-      if resource.stalePolicy == .refuse, state.leaseEnd.map({ $0 <= .now }) ?? true {
-        return .stale
-      }
-      return .open
-    }
+    locked.withLock { $0.gate(tenant, at: .now) }
   }
 
   // MARK: - For people
@@ -84,12 +53,11 @@ package final class ConfigCache: ConfigurationReading {
   }
 
   package var status: Status {
-    let isConnected = isConnected
-    return state.withLock { state in
+    locked.withLock { state in
       Status(
         revision: state.image.revision,
         newestRevision: max(state.newest, state.image.revision),
-        isConnected: isConnected,
+        isConnected: state.isConnected(at: .now),
         rejections: Array(state.image.rejections.values),
         bindingCount: state.image.bindings.count
       )
@@ -99,65 +67,55 @@ package final class ConfigCache: ConfigurationReading {
   /// Whether there is anything to serve.
   package var isLoaded: Bool { image.cursor != nil }
 
-  var image: ConfigImage { state.withLock { $0.image } }
+  var image: ConfigImage { locked.withLock { $0.image } }
+  var state: NodeState { locked.withLock { $0 } }
 
   // MARK: - From the subscription; one task at a time
 
-  /// Applies a batch at once and tells what was refused.
+  /// Applies a batch at once; tells what was refused or dropped, and which change of the switches has
+  /// to be on disk before it may be acknowledged.
   ///
-  /// Switches that it brings are on disk before this returns, so that they may be acknowledged.
-  func apply(_ batch: SubscriptionMachine.Batch) async throws -> [Bindery_V1_Rejection] {
-    let (changed, refused): (SwitchTable?, [Bindery_V1_Rejection]) = building.withLock { _ in
-      var builder = ImageBuilder(image, isWhole: batch.isWhole)
-      builder.apply(batch)
-      let image = builder.image
-      let changed: SwitchTable? = state.withLock { state in
-        let isOtherStore = state.switches.belong(to: batch.cursor.incarnation)
-        let isNewer = state.switches.take(image.allTenants)
-        state.image = image
-        state.newest = max(isOtherStore ? .zero : state.newest, image.revision)
-        return isOtherStore || isNewer ? state.switches : nil
-      }
-      return (changed, builder.refused.map(\.wire) + builder.unreadable.map(\.wire))
-    }
-    if let changed { try await copy.write(changed) }
-    return refused
-  }
-
-  /// Puts a switch in force, on disk too; returns the one in force for the tenant.
-  func take(
-    _ tenant: TenantID,
-    _ revision: Revision,
-    _ status: TenantStatus
-  ) async throws -> Revision {
-    let (changed, inForce): (SwitchTable?, Revision) = state.withLock { state in
-      let isNewer = state.switches.take(tenant, revision, status)
-      return (isNewer ? state.switches : nil, state.switches[tenant]?.revision ?? revision)
-    }
-    if let changed { try await copy.write(changed) }
-    return inForce
-  }
-
-  /// Adds a binding that was fetched; false when the answer is older than what is held.
-  func take(_ changes: Bindery_V1_Changes, asOf revision: Revision) -> Bool {
+  /// - Parameter unconfirmed: see `NodeStream`; asked for while no other image can be made.
+  func apply(
+    _ batch: SubscriptionMachine.Batch,
+    unconfirmed: () -> Set<BindingID>
+  ) -> (rejected: [Bindery_V1_Rejection], dropped: Set<BindingID>, change: Int) {
     building.withLock { _ in
-      if revision < image.revision { return false }
-      var builder = ImageBuilder(image, isWhole: false)
-      builder.apply([ReadChanges(changes)])
-      let image = builder.image
-      state.withLock { $0.image = image }
-      return true
+      let (next, rejected, dropped) = image.applying(batch, unconfirmed: unconfirmed())
+      return (rejected, dropped, locked.withLock { $0.adopt(next) })
     }
   }
 
-  func extendLease(to end: ContinuousClock.Instant, newest: Revision) {
-    state.withLock { state in
-      state.leaseEnd = max(state.leaseEnd ?? end, end)
-      state.newest = max(state.newest, newest)
+  /// Puts a switch in force; tells the revision in force, and which change has to be on disk; nil when
+  /// there is nothing to acknowledge yet.
+  func take(_ made: SubscriptionMachine.Switch) -> (inForce: Revision, change: Int)? {
+    locked.withLock { $0.take(made) }
+  }
+
+  /// Brings the switches to disk; returns when it has all that were there at the call.
+  func writeSwitches() async throws {
+    guard let unwritten = locked.withLock({ $0.unwritten }) else { return }
+    try await copy.write(unwritten.table)
+    locked.withLock { $0.wrote(unwritten.change) }
+  }
+
+  /// Adds a binding that was fetched; false when the answer is of another revision than is held, or the
+  /// binding was dropped meanwhile.
+  func take(
+    _ changes: Bindery_V1_Changes,
+    asOf revision: Revision,
+    isWanted: () -> Bool
+  ) -> Bool {
+    building.withLock { _ in
+      guard revision == image.revision, isWanted() else { return false }
+      let next = image.adding(changes)
+      return locked.withLock { $0.adopt(fetched: next, asOf: revision) }
     }
   }
 
-  func setStreaming(_ isStreaming: Bool) { state.withLock { $0.isStreaming = isStreaming } }
+  func take(_ beat: NodeState.Heartbeat) { locked.withLock { $0.take(beat) } }
+
+  func setStreaming(_ isStreaming: Bool) { locked.withLock { $0.isStreaming = isStreaming } }
 
   /// Keeps the disk copy up to date until cancelled: at most once in `interval`.
   func keepCopy(interval: Duration) async {
@@ -172,35 +130,14 @@ package final class ConfigCache: ConfigurationReading {
   }
 
   private func writeCopy(unless written: inout SubscriptionMachine.Cursor?) async {
-    let image = image
-    guard image.cursor != written else { return }
     do {
+      // A write that failed before is tried again here.
+      try await writeSwitches()
+      guard let image = state.copyable, image.cursor != written else { return }
       try await copy.write(image)
       written = image.cursor
     } catch {
       logger.error("disk copy not written", metadata: ["error": "\(error)"])
     }
-  }
-}
-
-extension Rejection {
-  var wire: Bindery_V1_Rejection {
-    var wire = Bindery_V1_Rejection()
-    wire.key = key.wire
-    wire.digest = digest?.data ?? Data()
-    wire.code = code
-    wire.message = message
-    return wire
-  }
-}
-
-extension ReadChanges.Refusal {
-  var wire: Bindery_V1_Rejection {
-    var wire = Bindery_V1_Rejection()
-    wire.key = key
-    wire.digest = digest
-    wire.code = error.code.rawValue
-    wire.message = error.what
-    return wire
   }
 }

@@ -1,7 +1,7 @@
 package import Domain
 internal import Foundation
 internal import HashTreeCollections
-internal import Wire
+package import Wire
 internal import WireMapping
 
 /// All that a node holds as of one revision. A change makes a new image that shares the rest.
@@ -26,6 +26,8 @@ package struct ConfigImage: ConfigurationSnapshot {
   }
 
   package internal(set) var cursor: SubscriptionMachine.Cursor?
+  /// Served, but not to be resumed from: another version of the program has refused a part of it.
+  var needsWhole = false
   var tenants: TreeDictionary<TenantID, TenantResource> = [:]
   var slugs: TreeDictionary<String, TenantID> = [:]
   var accounts: TreeDictionary<RouteName, ChannelAccountResource> = [:]
@@ -40,6 +42,9 @@ package struct ConfigImage: ConfigurationSnapshot {
   package internal(set) var rejections: [ResourceKey: Rejection] = [:]
 
   package init() {}
+
+  /// Where a stream may go on from.
+  package var resumable: SubscriptionMachine.Cursor? { needsWhole ? nil : cursor }
 
   package var revision: Revision { cursor?.revision ?? .zero }
 
@@ -57,7 +62,19 @@ package struct ConfigImage: ConfigurationSnapshot {
     accounts[RouteName(channel: channel, key: slug)]
   }
 
-  var allTenants: [TenantResource] { Array(tenants.values) }
+  package var bindingIDs: [BindingID] { Array(bindings.keys) }
+
+  /// What channel routes lead to.
+  package var routedBindings: [(tenant: TenantID, binding: BindingID)] {
+    routes.values.map { ($0.tenantID, $0.bindingID) }
+  }
+
+  package var allTenants: [TenantResource] { Array(tenants.values) }
+
+  /// Whether a binding's newest form was refused, so that it is not to be fetched again.
+  package func refuses(_ binding: BindingID, of tenant: TenantID) -> Bool {
+    rejections[.binding(tenant, binding)] != nil
+  }
 
   /// Puts, replaces or (nil) removes a binding.
   mutating func hold(_ held: Held?, for id: BindingID) {
@@ -70,10 +87,32 @@ package struct ConfigImage: ConfigurationSnapshot {
   }
 
   /// Everything held, in an order in which it can be applied again.
-  var resources: [ConfigResource] {
+  package var resources: [ConfigResource] {
     tenants.values.map { .tenant($0) } + accounts.values.map { .channelAccount($0) }
       + sections.values.map { .section($0.resource) }
       + bindings.values.map { .binding($0.resource) } + routes.values.map { .route($0) }
+  }
+}
+
+extension ConfigImage {
+  /// The image that a batch makes of this one, and what the node refuses of it.
+  ///
+  /// - Parameter unconfirmed: LAZY: bindings that may have changed though the batch does not name them.
+  package func applying(
+    _ batch: SubscriptionMachine.Batch,
+    unconfirmed: Set<BindingID> = []
+  ) -> (image: ConfigImage, rejected: [Bindery_V1_Rejection], dropped: Set<BindingID>) {
+    var builder = ImageBuilder(self, isWhole: batch.isWhole)
+    let dropped = unconfirmed.union(batch.invalidated)
+    builder.apply(batch, dropping: dropped)
+    return (builder.image, builder.refused.map(\.wire) + builder.unreadable.map(\.wire), dropped)
+  }
+
+  /// The image with what was fetched added.
+  package func adding(_ fetched: Bindery_V1_Changes) -> ConfigImage {
+    var builder = ImageBuilder(self, isWhole: false)
+    builder.apply([ReadChanges(fetched)])
+    return builder.image
   }
 }
 
@@ -84,4 +123,38 @@ package struct Rejection: Hashable, Sendable {
   /// Stable, see the proto's Rejection.
   package var code: String
   package var message: String
+}
+
+extension Rejection {
+  package var wire: Bindery_V1_Rejection {
+    var wire = Bindery_V1_Rejection()
+    wire.key = key.wire
+    wire.digest = digest?.data ?? Data()
+    wire.code = code
+    wire.message = message
+    return wire
+  }
+
+  /// nil for a key that can't be read.
+  init?(_ wire: Bindery_V1_Rejection) {
+    do {
+      key = try ResourceKey(wire: wire.key)
+    } catch {
+      return nil
+    }
+    digest = Digest(bytes: wire.digest)
+    code = wire.code
+    message = wire.message
+  }
+}
+
+extension ReadChanges.Refusal {
+  var wire: Bindery_V1_Rejection {
+    var wire = Bindery_V1_Rejection()
+    wire.key = key
+    wire.digest = digest
+    wire.code = error.code.rawValue
+    wire.message = error.what
+    return wire
+  }
 }

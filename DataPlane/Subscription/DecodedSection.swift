@@ -38,6 +38,7 @@ struct Refusal: Error, Hashable, Sendable {
     case undecodable = "UNDECODABLE"
     case missingSection = "MISSING_SECTION"
     case unsupported = "UNSUPPORTED"
+    case refusedBefore = "REFUSED_BEFORE"
   }
 
   var code: Code

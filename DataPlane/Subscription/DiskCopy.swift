@@ -1,5 +1,6 @@
 internal import Domain
-internal import Foundation
+package import Foundation
+internal import HashTreeCollections
 internal import NIOPosix
 internal import SwiftProtobuf
 internal import Wire
@@ -12,9 +13,13 @@ package struct DiskCopy: Sendable {
   private let switches: SealedFile
   /// Files block; they get a thread of their own.
   private let thread: NIOThreadPool
+  private let program: String
 
-  /// - Parameter directory: made when it is not there.
-  package init(directory: String) throws {
+  /// - Parameters:
+  ///   - directory: made when it is not there.
+  ///   - program: the version that writes.
+  package init(directory: String, program: String = "") throws {
+    self.program = program
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     configuration = SealedFile(path: "\(directory)/configuration", format: "bndconf1")
     switches = SealedFile(path: "\(directory)/switches", format: "bndswch1")
@@ -44,7 +49,9 @@ package struct DiskCopy: Sendable {
 
   func write(_ image: ConfigImage) async throws {
     guard let cursor = image.cursor else { return }
-    try await onThread { try configuration.write(try Self.encode(image, cursor)) }
+    try await onThread {
+      try configuration.write(try Self.encode(image, cursor, writtenBy: program))
+    }
   }
 
   /// The newest whole copy; nil when there is none. What is wrong with it is told in words.
@@ -54,29 +61,31 @@ package struct DiskCopy: Sendable {
       let told = faults.map(\.description)
       guard let content else { return (nil, told) }
       do {
-        return (try Self.decode(content), told)
+        return (try Self.decode(content, readBy: program), told)
       } catch {
         return (nil, told + ["the copy can't be decoded: \(error)"])
       }
     }
   }
 
-  /// Length-prefixed messages: SnapshotBegin, then Changes up to the end.
-  private static func encode(
+  /// Length-prefixed messages: DiskCopyHeader, then Changes up to the end.
+  package static func encode(
     _ image: ConfigImage,
-    _ cursor: SubscriptionMachine.Cursor
-  ) throws
-    -> Data
-  {
+    _ cursor: SubscriptionMachine.Cursor,
+    writtenBy program: String
+  ) throws -> Data {
     var content = Data()
     func add(_ bytes: Data) {
       withUnsafeBytes(of: UInt32(bytes.count).littleEndian) { content.append(contentsOf: $0) }
       content.append(bytes)
     }
-    var begin = Bindery_V1_SnapshotBegin()
-    begin.revision = cursor.revision.value
-    begin.storeIncarnation = TenantID(cursor.incarnation).data
-    add(try begin.serializedBytes())
+    var header = Bindery_V1_DiskCopyHeader()
+    header.revision = cursor.revision.value
+    header.storeIncarnation = TenantID(cursor.incarnation).data
+    header.rejected = image.rejections.values.map(\.wire)
+    header.writtenBy = program
+    header.orphans = image.orphans.map(\.wire)
+    add(try header.serializedBytes())
     var changes = Bindery_V1_Changes()
     var count = 0
     for resource in image.resources {
@@ -91,7 +100,7 @@ package struct DiskCopy: Sendable {
     return content
   }
 
-  private static func decode(_ content: Data) throws -> ConfigImage {
+  package static func decode(_ content: Data, readBy program: String) throws -> ConfigImage {
     var rest = content[...]
     func next() throws -> Data? {
       if rest.isEmpty { return nil }
@@ -106,8 +115,8 @@ package struct DiskCopy: Sendable {
       defer { rest = rest.dropFirst(length) }
       return Data(rest.prefix(length))
     }
-    let begin = try Bindery_V1_SnapshotBegin(serializedBytes: try next() ?? Data())
-    guard let incarnation = TenantID(bytes: begin.storeIncarnation) else {
+    let header = try Bindery_V1_DiskCopyHeader(serializedBytes: try next() ?? Data())
+    guard let incarnation = TenantID(bytes: header.storeIncarnation) else {
       throw SealedFile.Fault(code: .damaged, what: "no store incarnation")
     }
     var parts: [ReadChanges] = []
@@ -117,7 +126,18 @@ package struct DiskCopy: Sendable {
     var builder = ImageBuilder(ConfigImage(), isWhole: true)
     builder.apply(parts)
     var image = builder.image
-    image.cursor = .init(incarnation: incarnation.uuid, revision: Revision(begin.revision))
+    image.cursor = .init(incarnation: incarnation.uuid, revision: Revision(header.revision))
+    for rejection in header.rejected.compactMap(Rejection.init) {
+      image.rejections[rejection.key] = rejection
+    }
+    for wire in header.orphans {
+      let key = try ResourceKey(wire: wire)
+      guard image.sections[key] != nil else { continue }
+      image.sections[key]?.isOrphan = true
+      image.orphans.insert(key)
+    }
+    // This program may take what the other one refused; what it refused is not in the copy.
+    image.needsWhole = !image.rejections.isEmpty && header.writtenBy != program
     return image
   }
 

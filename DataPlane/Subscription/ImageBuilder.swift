@@ -19,9 +19,12 @@ struct ImageBuilder {
     image = isWhole ? ConfigImage() : before
   }
 
-  mutating func apply(_ batch: SubscriptionMachine.Batch) {
+  mutating func apply(
+    _ batch: SubscriptionMachine.Batch,
+    dropping dropped: Set<BindingID> = []
+  ) {
     apply(batch.changes.map { ReadChanges($0) })
-    for id in batch.invalidated { drop(id) }
+    for id in dropped { drop(id) }
     image.cursor = batch.cursor
   }
 
@@ -52,6 +55,9 @@ struct ImageBuilder {
   /// A fetched binding goes where its invalidation would take it from.
   mutating func drop(_ id: BindingID) {
     image.hold(nil, for: id)
+    for key in image.rejections.keys {
+      if case .binding(_, id) = key { image.rejections[key] = nil }
+    }
     dropOrphans()
   }
 
@@ -90,7 +96,19 @@ struct ImageBuilder {
       // The same content, or one refused before: only whether it is active counts.
       known.setActive(binding.isActive)
       hold(known)
-      if !binding.content.isEmpty { image.rejections[key] = nil }
+      // Left out because it was refused; it may have been another form in between.
+      if known.resource.digest == binding.digest {
+        image.rejections[key] = nil
+      } else if image.rejections[key]?.digest != binding.digest {
+        image.rejections[key] =
+          before.rejections[key].flatMap { $0.digest == binding.digest ? $0 : nil }
+          ?? Rejection(
+            key: key,
+            digest: binding.digest,
+            code: Refusal.Code.refusedBefore.rawValue,
+            message: "this form of the binding was refused before"
+          )
+      }
       return
     }
     do throws(Refusal) {

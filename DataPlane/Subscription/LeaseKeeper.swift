@@ -9,11 +9,11 @@ struct LeaseKeeper: Sendable {
 
   private var sent: [(sequence: Int64, at: ContinuousClock.Instant)] = []
   private var sequence: Int64 = 0
-  /// The length told last.
-  private(set) var lease: Duration = .seconds(3)
+  /// The longest told; shorter ones come when the control plane is cut off from its database.
+  private var longest: Duration?
 
   /// How often a Status is due.
-  var interval: Duration { lease / 3 }
+  var interval: Duration { (longest ?? .seconds(3)) / 3 }
 
   mutating func nextStatus(at now: ContinuousClock.Instant) -> Int64 {
     sequence += 1
@@ -27,7 +27,7 @@ struct LeaseKeeper: Sendable {
     guard lease > .zero, let status = sent.first(where: { $0.sequence == statusSequence }) else {
       return nil
     }
-    self.lease = lease
+    longest = max(longest ?? lease, lease)
     sent.removeAll { $0.sequence < statusSequence }
     return status.at + lease
   }

@@ -1,4 +1,5 @@
 package import Domain
+internal import Foundation
 internal import GRPCCore
 internal import HashTreeCollections
 package import Logging
@@ -37,8 +38,8 @@ package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientPro
   private let options: Options
   private let load: @Sendable () -> Load
   private let logger: Logger
-  /// Of the stream that is open.
-  private let outbox = Mutex<WatchOutbox?>(nil)
+  /// The stream that is open.
+  private let stream = Mutex<WatchStream?>(nil)
 
   package init(
     client: Client,
@@ -66,10 +67,9 @@ package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientPro
   }
 
   private func follow() async {
-    var backoff = options.firstBackoff
+    var reconnect = Reconnect(first: options.firstBackoff, last: options.lastBackoff)
     while !Task.isCancelled {
-      let stream = WatchStream(held: cache.image.cursor, cache: cache)
-      var wait: Duration
+      let stream = WatchStream(cache)
       do {
         try await watch(stream)
       } catch {
@@ -77,14 +77,12 @@ package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientPro
         logger.info("watch ended", metadata: ["error": "\(error)"])
       }
       cache.setStreaming(false)
-      outbox.withLock { $0 = nil }
-      if stream.wasLive { backoff = options.firstBackoff }
-      if let drain = stream.drain {
-        wait = drain.after + drain.jitter * Double.random(in: 0 ... 1)
-      } else {
-        wait = backoff * Double.random(in: 0.5 ... 1)
-        backoff = min(backoff * 2, options.lastBackoff)
-      }
+      self.stream.withLock { $0 = nil }
+      let wait = reconnect.wait(
+        wasLive: stream.wasLive,
+        drain: stream.drain,
+        chance: Double.random(in: 0 ..< 1)
+      )
       do { try await Task.sleep(for: wait) } catch { break }
     }
     cache.setStreaming(false)
@@ -92,15 +90,15 @@ package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientPro
 
   /// One stream, until it ends.
   private func watch(_ stream: WatchStream) async throws {
-    outbox.withLock { $0 = stream.outbox }
-    let hello = hello()
+    self.stream.withLock { $0 = stream }
+    let hello = stream.hello(identity)
     let request = StreamingClientRequest<Bindery_V1_WatchRequest> { writer in
       try await writer.write(hello)
-      for await _ in stream.outbox.wakeups {
-        for message in stream.outbox.take() { try await writer.write(message) }
+      for await _ in stream.wakeups {
+        for message in stream.take() { try await writer.write(message) }
       }
     }
-    defer { stream.outbox.finish() }
+    defer { stream.finish() }
     try await client.watch(request: request, options: .defaults) { response in
       try await withThrowingTaskGroup { group in
         group.addTask {
@@ -115,59 +113,47 @@ package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientPro
     }
   }
 
-  private func hello() -> Bindery_V1_WatchRequest {
-    var hello = Bindery_V1_Hello()
-    hello.nodeID = identity.nodeID
-    hello.region = identity.region
-    hello.labels = identity.labels
-    hello.version = identity.version
-    hello.edges = identity.edges
-    hello.mode = identity.mode == .eager ? .eager : .lazy
-    if let cursor = cache.image.cursor {
-      hello.storeIncarnation = TenantID(cursor.incarnation).data
-      hello.resumeRevision = cursor.revision.value
-    }
-    var request = Bindery_V1_WatchRequest()
-    request.hello = hello
-    return request
-  }
-
   /// Sends signs of life; throws when nothing has come for too long.
   private func keepAlive(_ stream: WatchStream) async throws {
     if identity.mode == .lazy {
-      stream.outbox.subscribe(add: Set(cache.image.bindings.keys))
+      stream.subscribe(add: Set(cache.image.bindings.keys))
     }
     while true {
-      guard stream.lastHeard.duration(to: .now) < options.patience else {
+      guard !stream.isSilent(for: options.patience) else {
         throw SubscriptionMachine.Fault(code: .silent, what: "nothing for \(options.patience)")
       }
       let load = load()
       var status = Bindery_V1_NodeStatus()
-      status.statusSeq = stream.nextStatus()
       status.revision = cache.image.revision.value
       status.spoolDepth = Int64(load.spoolDepth)
       status.activeTurns = Int32(clamping: load.activeTurns)
-      stream.outbox.tell(status)
+      stream.tell(status)
       try await Task.sleep(for: stream.statusInterval)
     }
   }
 
   /// LAZY: reads a binding that is not here yet; nil when there is none, or not for this node.
   package func fetch(_ binding: BindingID, of tenant: TenantID) async throws -> ResolvedBinding? {
-    // An answer older than what has been applied since may have missed an invalidation.
-    for _ in 0 ..< 3 {
-      if let known = cache.image.binding(binding) { return known }
+    // What is applied meanwhile may have changed it: then it is asked for again.
+    for _ in 0 ..< 5 {
+      let image = cache.image
+      if let known = image.binding(binding) { return known }
+      if image.refuses(binding, of: tenant) { return nil }
+      let stream = stream.withLock { $0 }
+      stream?.subscribe(add: [binding])
       var request = Bindery_V1_FetchRequest()
       request.keys = [ResourceKey.binding(tenant, binding).wire]
-      request.atRevision = cache.image.revision.value
+      request.atRevision = image.revision.value
       request.nodeID = identity.nodeID
-      // Told before it is read: what changes in between is invalidated.
-      let outbox = outbox.withLock { $0 }
-      outbox?.subscribe(add: [binding])
+      request.storeIncarnation = image.cursor.map { TenantID($0.incarnation).data } ?? Data()
       let response = try await client.fetch(request: ClientRequest(message: request)) {
         try $0.message
       }
-      if cache.take(response.changes, asOf: Revision(response.revision)) { break }
+      let isTaken = cache.take(response.changes, asOf: Revision(response.revision)) {
+        guard let stream else { return false }
+        return self.stream.withLock { $0 === stream } && stream.serves(binding)
+      }
+      if isTaken { break }
     }
     return cache.image.binding(binding)
   }

@@ -24,11 +24,47 @@ package struct SubscriptionMachine: Sendable {
     package var changes: [Bindery_V1_Changes]
     /// LAZY: bindings whose cached form is old.
     package var invalidated: [BindingID]
+    /// LAZY: the newest Subscribe that this takes into account.
+    package var subscribeSequence: Int64
+
+    package init(
+      cursor: Cursor,
+      isWhole: Bool,
+      changes: [Bindery_V1_Changes],
+      invalidated: [BindingID],
+      subscribeSequence: Int64 = .max
+    ) {
+      self.cursor = cursor
+      self.isWhole = isWhole
+      self.changes = changes
+      self.invalidated = invalidated
+      self.subscribeSequence = subscribeSequence
+    }
+  }
+
+  /// Whether a tenant's agents talk, as of a revision of a store.
+  package struct Switch: Hashable, Sendable {
+    package var tenantID: TenantID
+    package var revision: Revision
+    package var status: TenantStatus
+    package var incarnation: UUID
+
+    package init(
+      tenantID: TenantID,
+      revision: Revision,
+      status: TenantStatus,
+      incarnation: UUID
+    ) {
+      self.tenantID = tenantID
+      self.revision = revision
+      self.status = status
+      self.incarnation = incarnation
+    }
   }
 
   package enum Action: Sendable {
     case apply(Batch)
-    case control(TenantID, Revision, TenantStatus)
+    case control(Switch)
     case heartbeat(revision: Revision, statusSequence: Int64, lease: Duration)
     /// To reconnect after a while and a random time on top.
     case drain(after: Duration, jitter: Duration)
@@ -58,7 +94,7 @@ package struct SubscriptionMachine: Sendable {
   }
 
   private enum Phase: Sendable {
-    /// Legal: Resumed, CursorExpired, SnapshotBegin.
+    /// Legal: Resumed, CursorExpired, SnapshotBegin, Heartbeat, Drain.
     case opening
     /// Legal: chunks, SnapshotEnd, CursorExpired.
     case snapshot(Cursor, [Bindery_V1_Changes])
@@ -139,7 +175,8 @@ package struct SubscriptionMachine: Sendable {
         from: it.fromRevision,
         to: it.revision,
         it.changes,
-        invalidated: try bindings(it.keys)
+        invalidated: try bindings(it.keys),
+        subscribeSequence: it.subscribeSeq
       )
     }
   }
@@ -148,7 +185,8 @@ package struct SubscriptionMachine: Sendable {
     from: Int64,
     to: Int64,
     _ changes: Bindery_V1_Changes,
-    invalidated: [BindingID]
+    invalidated: [BindingID],
+    subscribeSequence: Int64 = .max
   ) throws(Fault) -> Action {
     guard case .live(var cursor) = phase else { throw Fault(code: .unexpected, what: "delta") }
     guard from == cursor.revision.value, to > from else {
@@ -158,7 +196,13 @@ package struct SubscriptionMachine: Sendable {
     phase = .live(cursor)
     defer { parts = [] }
     return .apply(
-      Batch(cursor: cursor, isWhole: false, changes: parts + [changes], invalidated: invalidated)
+      Batch(
+        cursor: cursor,
+        isWhole: false,
+        changes: parts + [changes],
+        invalidated: invalidated,
+        subscribeSequence: subscribeSequence
+      )
     )
   }
 
@@ -166,14 +210,26 @@ package struct SubscriptionMachine: Sendable {
     guard let tenant = TenantID(bytes: control.tenantID) else {
       throw Fault(code: .malformed, what: "control's tenant_id")
     }
+    guard let store else { throw Fault(code: .unexpected, what: "control") }
     do {
       return .control(
-        tenant,
-        Revision(control.switchRevision),
-        try TenantStatus(wire: control.status)
+        Switch(
+          tenantID: tenant,
+          revision: Revision(control.switchRevision),
+          status: try TenantStatus(wire: control.status),
+          incarnation: store
+        )
       )
     } catch {
       throw Fault(code: .malformed, what: "control's status")
+    }
+  }
+
+  /// The store that the stream's revisions belong to; nil until it was told.
+  var store: UUID? {
+    switch phase {
+    case .opening: nil
+    case .snapshot(let cursor, _), .live(let cursor): cursor.incarnation
     }
   }
 

@@ -1,83 +1,84 @@
 internal import Domain
-internal import Synchronization
 internal import Wire
 
 /// What a node has to tell on one stream. Bounded: newer news of the same thing takes the place of
-/// older.
-final class WatchOutbox: Sendable {
-  private struct State {
-    var ack: Bindery_V1_Ack?
-    var controls: [TenantID: Revision] = [:]
-    var status: Bindery_V1_NodeStatus?
-    var added: Set<BindingID> = []
-    var removed: Set<BindingID> = []
+/// older. What is acknowledged is on disk: each acknowledgement waits for a change of the switches to be
+/// written.
+struct WatchOutbox: Sendable {
+  private var ack: (message: Bindery_V1_Ack, change: Int)?
+  private var controls: [TenantID: (revision: Revision, change: Int)] = [:]
+  private var status: Bindery_V1_NodeStatus?
+  private var added: Set<BindingID> = []
+  private var removed: Set<BindingID> = []
+  private var sequence: Int64 = 0
+  /// By which Subscribe a binding was added that was not dropped since.
+  private var additions: [BindingID: Int64] = [:]
+
+  mutating func acknowledge(
+    _ revision: Revision,
+    rejected: [Bindery_V1_Rejection],
+    after change: Int
+  ) {
+    var message = ack?.message ?? Bindery_V1_Ack()
+    message.revision = revision.value
+    message.applied = true
+    message.rejected += rejected
+    ack = (message, change)
   }
 
-  private let state = Mutex(State())
-  private let signal: AsyncStream<Void>.Continuation
-  /// Rings when `take` may have something.
-  let wakeups: AsyncStream<Void>
-
-  init() {
-    (wakeups, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  mutating func acknowledge(_ tenant: TenantID, _ switchRevision: Revision, after change: Int) {
+    controls[tenant] = (switchRevision, change)
   }
 
-  func acknowledge(_ revision: Revision, rejected: [Bindery_V1_Rejection]) {
-    state.withLock { state in
-      var ack = state.ack ?? Bindery_V1_Ack()
-      ack.revision = revision.value
-      ack.applied = true
-      ack.rejected += rejected
-      state.ack = ack
+  mutating func tell(_ status: Bindery_V1_NodeStatus) { self.status = status }
+
+  mutating func subscribe(add: Set<BindingID> = [], remove: Set<BindingID> = []) {
+    added = added.subtracting(remove).union(add)
+    removed = removed.subtracting(add).union(remove)
+    for id in remove { additions[id] = nil }
+    // They go out with the next Subscribe.
+    for id in add { additions[id] = sequence + 1 }
+  }
+
+  /// What was added by a later Subscribe than the one given.
+  func subscribed(after sequence: Int64) -> Set<BindingID> {
+    Set(additions.filter { $0.value > sequence }.keys)
+  }
+
+  func serves(_ id: BindingID) -> Bool { additions[id] != nil }
+
+  /// What is to be written now, switches first, when so many changes are on disk.
+  mutating func take(written: Int) -> [Bindery_V1_WatchRequest] {
+    var messages: [Bindery_V1_WatchRequest.OneOf_Message] = []
+    let ready = controls.filter { $0.value.change <= written }
+    for (tenant, made) in ready.sorted(by: { $0.value.revision < $1.value.revision }) {
+      var ack = Bindery_V1_Ack()
+      ack.revision = made.revision.value
+      ack.control.tenantID = tenant.data
+      ack.control.switchRevision = made.revision.value
+      messages.append(.ack(ack))
+      controls[tenant] = nil
     }
-    signal.yield()
-  }
-
-  func acknowledge(_ tenant: TenantID, _ switchRevision: Revision) {
-    state.withLock { $0.controls[tenant] = switchRevision }
-    signal.yield()
-  }
-
-  func tell(_ status: Bindery_V1_NodeStatus) {
-    state.withLock { $0.status = status }
-    signal.yield()
-  }
-
-  func subscribe(add: Set<BindingID> = [], remove: Set<BindingID> = []) {
-    state.withLock { state in
-      state.added = state.added.subtracting(remove).union(add)
-      state.removed = state.removed.subtracting(add).union(remove)
+    if !added.isEmpty || !removed.isEmpty {
+      sequence += 1
+      var subscribe = Bindery_V1_Subscribe()
+      subscribe.add = added.map(\.data)
+      subscribe.remove = removed.map(\.data)
+      subscribe.subscribeSeq = sequence
+      messages.append(.subscribe(subscribe))
+      added = []
+      removed = []
     }
-    signal.yield()
-  }
-
-  func finish() { signal.finish() }
-
-  /// What is to be written now, switches first.
-  func take() -> [Bindery_V1_WatchRequest] {
-    state.withLock { state in
-      defer { state = State() }
-      var messages: [Bindery_V1_WatchRequest.OneOf_Message] = []
-      for (tenant, revision) in state.controls.sorted(by: { $0.value < $1.value }) {
-        var ack = Bindery_V1_Ack()
-        ack.revision = revision.value
-        ack.control.tenantID = tenant.data
-        ack.control.switchRevision = revision.value
-        messages.append(.ack(ack))
-      }
-      if !state.added.isEmpty || !state.removed.isEmpty {
-        var subscribe = Bindery_V1_Subscribe()
-        subscribe.add = state.added.map(\.data)
-        subscribe.remove = state.removed.map(\.data)
-        messages.append(.subscribe(subscribe))
-      }
-      if let ack = state.ack { messages.append(.ack(ack)) }
-      if let status = state.status { messages.append(.status(status)) }
-      return messages.map { message in
-        var request = Bindery_V1_WatchRequest()
-        request.message = message
-        return request
-      }
+    if let ack, ack.change <= written {
+      messages.append(.ack(ack.message))
+      self.ack = nil
+    }
+    if let status { messages.append(.status(status)) }
+    status = nil
+    return messages.map { message in
+      var request = Bindery_V1_WatchRequest()
+      request.message = message
+      return request
     }
   }
 }

@@ -2,64 +2,82 @@ internal import Domain
 internal import Synchronization
 internal import Wire
 
-/// What belongs to one watch stream of a node: the machine, the leases, the outbox.
+/// A watch stream of a node: carries what `NodeStream` decides to the cache, to the disk and back.
 final class WatchStream: Sendable {
-  private struct State {
-    var machine: SubscriptionMachine
-    var leases = LeaseKeeper()
-    var lastHeard = ContinuousClock.now
-    var wasLive = false
-    var drain: (after: Duration, jitter: Duration)?
-  }
-
-  let outbox = WatchOutbox()
-  private let state: Mutex<State>
   private let cache: ConfigCache
+  private let state: Mutex<NodeStream>
+  private let signal: AsyncStream<Void>.Continuation
+  /// Rings when `take` may have something.
+  let wakeups: AsyncStream<Void>
 
-  init(held: SubscriptionMachine.Cursor?, cache: ConfigCache) {
-    state = Mutex(State(machine: SubscriptionMachine(held: held)))
+  init(_ cache: ConfigCache) {
     self.cache = cache
+    state = Mutex(NodeStream(cache.state, at: .now))
+    (wakeups, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
-  /// True once the stream was good for something: the next try need not wait long.
   var wasLive: Bool { state.withLock { $0.wasLive } }
   var drain: (after: Duration, jitter: Duration)? { state.withLock { $0.drain } }
-  var lastHeard: ContinuousClock.Instant { state.withLock { $0.lastHeard } }
-  var statusInterval: Duration { state.withLock { $0.leases.interval } }
+  var statusInterval: Duration { state.withLock { $0.statusInterval } }
 
-  func nextStatus() -> Int64 { state.withLock { $0.leases.nextStatus(at: .now) } }
+  func isSilent(for patience: Duration) -> Bool {
+    state.withLock { $0.isSilent(for: patience, at: .now) }
+  }
+
+  func hello(_ identity: NodeIdentity) -> Bindery_V1_WatchRequest {
+    state.withLock { $0.hello(identity, cache.state) }
+  }
 
   /// Takes in a message; false when the stream is to be left.
   func receive(_ message: Bindery_V1_WatchResponse) async throws -> Bool {
-    let result: Result<SubscriptionMachine.Action?, SubscriptionMachine.Fault> = state.withLock {
-      state in
-      state.lastHeard = .now
+    let result: Result<NodeStream.Work?, SubscriptionMachine.Fault> = state.withLock { stream in
       do throws(SubscriptionMachine.Fault) {
-        let action = try state.machine.receive(message)
-        if state.machine.isLive { state.wasLive = true }
-        return .success(action)
+        return .success(try stream.receive(message, at: .now))
       } catch {
         return .failure(error)
       }
     }
     if wasLive { cache.setStreaming(true) }
     switch try result.get() {
-    case nil: return true
+    case nil: break
     case .apply(let batch):
-      let rejected = try await cache.apply(batch)
-      outbox.acknowledge(batch.cursor.revision, rejected: rejected)
-      if !batch.invalidated.isEmpty { outbox.subscribe(remove: Set(batch.invalidated)) }
-      return true
-    case .control(let tenant, let revision, let status):
-      outbox.acknowledge(tenant, try await cache.take(tenant, revision, status))
-      return true
-    case .heartbeat(let revision, let sequence, let lease):
-      let end = state.withLock { $0.leases.renew(sequence, lease: lease) }
-      if let end { cache.extendLease(to: end, newest: revision) }
-      return true
-    case .drain(let after, let jitter):
-      state.withLock { $0.drain = (after, jitter) }
-      return false
+      let applied = cache.apply(batch) { self.state.withLock { $0.unconfirmed(batch) } }
+      state.withLock { stream in
+        stream.applied(
+          batch,
+          rejected: applied.rejected,
+          dropped: applied.dropped,
+          after: applied.change
+        )
+      }
+      try await cache.writeSwitches()
+    case .take(let made):
+      if let (inForce, change) = cache.take(made) {
+        state.withLock { $0.took(made.tenantID, inForce, after: change) }
+      }
+      try await cache.writeSwitches()
+    case .heartbeat(let beat): cache.take(beat)
     }
+    signal.yield()
+    return drain == nil
   }
+
+  func tell(_ status: Bindery_V1_NodeStatus) {
+    state.withLock { $0.tell(status, at: .now) }
+    signal.yield()
+  }
+
+  func subscribe(add bindings: Set<BindingID>) {
+    state.withLock { $0.subscribe(add: bindings) }
+    signal.yield()
+  }
+
+  func serves(_ binding: BindingID) -> Bool { state.withLock { $0.serves(binding) } }
+
+  func take() -> [Bindery_V1_WatchRequest] {
+    let written = cache.state.written
+    return state.withLock { $0.take(written: written) }
+  }
+
+  func finish() { signal.finish() }
 }

@@ -1,16 +1,16 @@
 import Changelog
 import Domain
 import Foundation
+import Simulator
+import Subscription
 import Testing
 import Wire
-
-@testable import Subscription
 
 @Suite struct ConvergenceSimulation {
   /// What a node with this filter is to hold.
   private func expected(
     _ world: ConfigWorld,
-    _ mode: Bindery_V1_WatchMode,
+    _ mode: NodeIdentity.Mode,
     _ filter: [TenantID]
   ) -> Set<ConfigResource> {
     Set(
@@ -33,9 +33,9 @@ import Wire
     var random = SeededGenerator(seed: seed)
     var world = ConfigWorld()
     let hub = ChangelogHub()
-    hub.reset(state(world))
+    try hub.reset(state(world))
     let filter = seed % 3 == 0 ? [world.tenants[0], world.tenants[2]] : []
-    let mode: Bindery_V1_WatchMode = seed % 4 == 1 ? .lazy : .eager
+    let mode: NodeIdentity.Mode = seed % 4 == 1 ? .lazy : .eager
     var node = SimulatedNode(hub: hub, mode: mode, filter: filter)
     var last = Revision.zero
     for _ in 0 ..< 150 {
@@ -72,7 +72,7 @@ import Wire
     var random = SeededGenerator(seed: 7)
     var world = ConfigWorld()
     let hub = ChangelogHub()
-    hub.reset(state(world))
+    try hub.reset(state(world))
     for _ in 0 ..< 200 { try hub.publish(world.randomCommit(&random)) }
     var node = SimulatedNode(hub: hub)
     try node.connect()
@@ -92,14 +92,14 @@ import Wire
     var random = SeededGenerator(seed: 8)
     var world = ConfigWorld()
     let hub = ChangelogHub()
-    hub.reset(state(world))
+    try hub.reset(state(world))
     for _ in 0 ..< 50 { try hub.publish(world.randomCommit(&random)) }
     var node = SimulatedNode(hub: hub)
     try node.connect()
     while try node.read() {}
     world = ConfigWorld()
     for _ in 0 ..< 10 { _ = world.randomCommit(&random) }
-    hub.reset(state(world))
+    try hub.reset(state(world))
     while try node.read() {}
     #expect(node.snapshots == 2)
     #expect(node.image.cursor?.incarnation == world.incarnation)
@@ -111,7 +111,7 @@ import Wire
     var world = ConfigWorld(tenants: 1)
     let hub = ChangelogHub()
     for _ in 0 ..< 100 { _ = world.randomCommit(&random) }
-    hub.reset(state(world))
+    try hub.reset(state(world))
     var node = SimulatedNode(hub: hub)
     try node.connect()
     // SnapshotBegin only.
@@ -130,7 +130,7 @@ import Wire
   @Test func `a refused binding keeps its last good form and is not sent again`() throws {
     var world = ConfigWorld(tenants: 1)
     let hub = ChangelogHub()
-    hub.reset(state(world))
+    try hub.reset(state(world))
     let tenant = world.tenants[0]
     let id = BindingID(UUID())
     let good = world.binding(tenant, id)
@@ -165,7 +165,7 @@ import Wire
     var random = SeededGenerator(seed: 10)
     var world = ConfigWorld()
     let hub = ChangelogHub()
-    hub.reset(state(world))
+    try hub.reset(state(world))
     var node = SimulatedNode(hub: hub)
     try node.connect()
     while try node.read() {}

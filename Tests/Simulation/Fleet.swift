@@ -19,16 +19,18 @@ final class FleetServer: Sendable {
   let nodes: NodeRegistry
   /// Every record that was committed, by its turn, as often as it came.
   let recorded = Mutex<[Data: Int]>([:])
+  let distribution: DistributionAPI
   private let world: Mutex<ConfigWorld>
   private let logger = Logger(label: "fleet")
 
-  init(_ world: ConfigWorld, lease: Duration = .seconds(5)) {
+  init(_ world: ConfigWorld, lease: Duration = .seconds(5)) throws {
     self.world = Mutex(world)
     var options = NodeRegistry.Options()
     options.lease = lease
     nodes = NodeRegistry(options: options)
+    distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
     let (incarnation, commit) = world.snapshot
-    hub.reset(
+    try hub.reset(
       ConfigState(
         incarnation: incarnation,
         revision: commit.revision,
@@ -65,7 +67,6 @@ final class FleetServer: Sendable {
       group: MultiThreadedEventLoopGroup.singleton,
       logger: logger
     )
-    let distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
     let ledger = LedgerAPI(logger: logger) { batch, _ in
       self.recorded.withLock { recorded in
         for request in batch { recorded[request.record.turnID, default: 0] += 1 }

@@ -1,84 +1,72 @@
 import Changelog
 import Domain
 import Foundation
+import Subscription
 import SwiftProtobuf
 import Wire
 
-@testable import Subscription
-
-/// A node without sockets and disk: its machine and image on one end of a watcher.
+/// A node without sockets and disk, on one end of a watcher: reads when it is told to.
 struct SimulatedNode {
-  private(set) var image = ConfigImage()
-  private(set) var switches = SwitchTable()
+  private(set) var state = NodeState(image: nil, switches: SwitchTable())
   private(set) var snapshots = 0
   private(set) var bytes = 0
-  private(set) var rejections: [Rejection] = []
-  private var stream: (watcher: Watcher, machine: SubscriptionMachine)?
+  private(set) var rejections: [Bindery_V1_Rejection] = []
+  private var open: (watcher: Watcher, stream: NodeStream)?
   let hub: ChangelogHub
-  let mode: Bindery_V1_WatchMode
+  let mode: NodeIdentity.Mode
   let filter: [TenantID]
 
-  init(hub: ChangelogHub, mode: Bindery_V1_WatchMode = .eager, filter: [TenantID] = []) {
+  init(hub: ChangelogHub, mode: NodeIdentity.Mode = .eager, filter: [TenantID] = []) {
     self.hub = hub
     self.mode = mode
     self.filter = filter
   }
 
-  var isConnected: Bool { stream != nil }
+  var image: ConfigImage { state.image }
+  var switches: SwitchTable { state.switches }
+  var isConnected: Bool { open != nil }
 
   mutating func connect() throws {
     disconnect()
     let watcher = hub.watch(leaseMilliseconds: 5000)
-    var request = Bindery_V1_WatchRequest()
-    request.hello.nodeID = "node"
-    request.hello.mode = mode
+    let stream = NodeStream(state, at: .now)
+    let identity = NodeIdentity(nodeID: "node", region: "", version: "1", mode: mode)
+    var request = stream.hello(identity, state)
     request.hello.filter.tenantIds = filter.map(\.data)
-    if let cursor = image.cursor {
-      request.hello.storeIncarnation = TenantID(cursor.incarnation).data
-      request.hello.resumeRevision = cursor.revision.value
-    }
     try watcher.receive(request)
-    stream = (watcher, SubscriptionMachine(held: image.cursor))
+    open = (watcher, stream)
   }
 
   mutating func disconnect() {
-    stream?.watcher.close()
-    stream = nil
+    open?.watcher.close()
+    open = nil
   }
 
   /// Reads up to `limit` frames; false when there was none left.
   mutating func read(_ limit: Int = .max) throws -> Bool {
     for _ in 0 ..< limit {
-      guard let frame = try stream?.watcher.next() else { return false }
+      guard let frame = try open?.watcher.next() else { return false }
       bytes += frame.bytes.count
       let message = try Bindery_V1_WatchResponse(serializedBytes: frame.bytes)
-      guard let action = try stream?.machine.receive(message) else { continue }
-      switch action {
+      switch try open?.stream.receive(message, at: .now) {
       case .apply(let batch):
         if batch.isWhole { snapshots += 1 }
-        var builder = ImageBuilder(image, isWhole: batch.isWhole)
-        builder.apply(batch)
-        image = builder.image
-        rejections += builder.refused
-        _ = switches.belong(to: batch.cursor.incarnation)
-        _ = switches.take(image.allTenants)
-        try tell { ack in
-          ack.revision = batch.cursor.revision.value
-          ack.applied = true
-          ack.rejected = builder.refused.map(\.wire)
+        let (next, rejected, dropped) = state.image.applying(batch)
+        rejections += rejected
+        let change = state.adopt(next)
+        open?.stream.applied(batch, rejected: rejected, dropped: dropped, after: change)
+      case .take(let made):
+        if let (inForce, change) = state.take(made) {
+          open?.stream.took(made.tenantID, inForce, after: change)
         }
-      case .control(let tenant, let revision, let status):
-        _ = switches.take(tenant, revision, status)
-      case .heartbeat, .drain: break
+      case .heartbeat, nil: break
+      }
+      if let unwritten = state.unwritten { state.wrote(unwritten.change) }
+      for request in open?.stream.take(written: state.written) ?? [] {
+        try open?.watcher.receive(request)
       }
     }
     return true
-  }
-
-  private func tell(_ fill: (inout Bindery_V1_Ack) -> Void) throws {
-    var request = Bindery_V1_WatchRequest()
-    fill(&request.ack)
-    try stream?.watcher.receive(request)
   }
 
   /// What it holds, to compare.

@@ -1,6 +1,7 @@
 import Changelog
 import Domain
 import Foundation
+import Simulator
 import Spool
 import Subscription
 import Switches
@@ -25,7 +26,7 @@ import Wire
   @Test func `a commit reaches the node, is acknowledged, and convergence sees it`() async throws {
     let directory = try ScratchDirectory()
     let socket = "\(directory.path)/s"
-    let server = FleetServer(world(40))
+    let server = try FleetServer(world(40))
     try await server.serve(at: socket) {
       let node = try await FleetNode("n1", directory: "\(directory.path)/n1", socket: socket)
       try await node.run { _ in
@@ -54,7 +55,7 @@ import Wire
   {
     let directory = try ScratchDirectory()
     let socket = "\(directory.path)/s"
-    let server = FleetServer(world(40))
+    let server = try FleetServer(world(40))
     let tenant = server.expected.tenants[1]
     let other = server.expected.tenants[0]
     try await server.serve(at: socket) {
@@ -85,7 +86,7 @@ import Wire
   @Test func `an outage is bridged: the cursor resumes and every record arrives`() async throws {
     let directory = try ScratchDirectory()
     let socket = "\(directory.path)/s"
-    let server = FleetServer(world(20))
+    let server = try FleetServer(world(20))
     let node = try await FleetNode("n1", directory: "\(directory.path)/n1", socket: socket)
     try await node.run { _ in
       try await server.serve(at: socket) {
@@ -114,7 +115,7 @@ import Wire
   {
     let directory = try ScratchDirectory()
     let socket = "\(directory.path)/s"
-    let server = FleetServer(world(0))
+    let server = try FleetServer(world(0))
     let tenant = server.expected.tenants[0]
     let id = BindingID(UUID())
     try server.commit { world in world.commit(put: [.binding(world.binding(tenant, id))]) }
@@ -145,7 +146,7 @@ import Wire
     var world = ConfigWorld(tenants: 1)
     let tenant = world.tenants[0]
     _ = world.commit(put: [.tenant(world.tenant(tenant, stalePolicy: .refuse))])
-    let server = FleetServer(world, lease: .milliseconds(300))
+    let server = try FleetServer(world, lease: .milliseconds(300))
     let node = try await FleetNode("n1", directory: "\(directory.path)/n1", socket: socket)
     try await node.run { _ in
       try await server.serve(at: socket) {

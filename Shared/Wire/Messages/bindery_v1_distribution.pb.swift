@@ -404,7 +404,7 @@ package nonisolated struct Bindery_V1_Hello: Sendable {
   /// The store that resume_revision belongs to (16 bytes); empty when the node holds nothing.
   package var storeIncarnation: Data = Data()
 
-  /// Last revision applied; 0 when the node holds nothing.
+  /// Last revision applied; 0 when the node holds nothing that it could go on from.
   package var resumeRevision: Int64 = 0
 
   /// EAGER or LAZY.
@@ -422,6 +422,9 @@ package nonisolated struct Bindery_V1_Hello: Sendable {
 
   /// Addresses where the node's HTTP edge listens, for `bindery nodes` and `bindery chat`.
   package var edges: [String] = []
+
+  /// What the node refused earlier and still serves in its last good form: not sent again.
+  package var rejected: [Bindery_V1_Rejection] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -442,6 +445,9 @@ package nonisolated struct Bindery_V1_Subscribe: Sendable {
 
   /// Binding ids (16 bytes) that it has dropped.
   package var remove: [Data] = []
+
+  /// Rises by one with each Subscribe of this stream; 0 from nodes that don't count.
+  package var subscribeSeq: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -824,6 +830,11 @@ package nonisolated struct Bindery_V1_Invalidation: Sendable {
   /// Clears the value of `changes`. Subsequent reads from it will return its default value.
   package mutating func clearChanges() {self._changes = nil}
 
+  /// The newest Subscribe that keys take into account; the highest possible number when keys name
+  /// everything that changed. A node drops what it subscribed to later, too: it may have changed
+  /// without being named.
+  package var subscribeSeq: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -831,6 +842,7 @@ package nonisolated struct Bindery_V1_Invalidation: Sendable {
   fileprivate var _changes: Bindery_V1_Changes? = nil
 }
 
+/// Comes after Resumed or SnapshotBegin, which tell the store that its revision belongs to.
 package nonisolated struct Bindery_V1_Control: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -861,7 +873,8 @@ package nonisolated struct Bindery_V1_Heartbeat: Sendable {
   /// The status_seq that this answers.
   package var statusSeq: Int64 = 0
 
-  /// Length of the node lease in ms, counted from when the node SENT that Status.
+  /// Length of the node lease in ms, counted from when the node SENT that Status; shorter, down to
+  /// none, while the control plane can't reach its database and so may not know of a switch.
   package var leaseMs: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1063,6 +1076,9 @@ package nonisolated struct Bindery_V1_FetchRequest: Sendable {
   /// Who asks; the filter of its watch is checked before existence.
   package var nodeID: String = String()
 
+  /// The store that at_revision belongs to, as SnapshotBegin named it (16 bytes); empty: not checked.
+  package var storeIncarnation: Data = Data()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1083,7 +1099,7 @@ package nonisolated struct Bindery_V1_FetchResponse: Sendable {
   /// Clears the value of `changes`. Subsequent reads from it will return its default value.
   package mutating func clearChanges() {self._changes = nil}
 
-  /// The revision that was read.
+  /// The revision that was read: at_revision, unless that was 0.
   package var revision: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1091,6 +1107,32 @@ package nonisolated struct Bindery_V1_FetchResponse: Sendable {
   package init() {}
 
   fileprivate var _changes: Bindery_V1_Changes? = nil
+}
+
+/// What stands first in a node's disk copy of the configuration; Changes follow.
+package nonisolated struct Bindery_V1_DiskCopyHeader: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Revision that the copy shows.
+  package var revision: Int64 = 0
+
+  /// The store that revisions belong to (16 bytes).
+  package var storeIncarnation: Data = Data()
+
+  /// What the node refuses and holds in its last good form.
+  package var rejected: [Bindery_V1_Rejection] = []
+
+  /// Version of the program that wrote it: another one may take what this one refuses.
+  package var writtenBy: String = String()
+
+  /// Sections that the control plane has removed, which a form held in place of a refused one names.
+  package var orphans: [Bindery_V1_ResourceKey] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -1254,7 +1296,7 @@ nonisolated extension Bindery_V1_WatchRequest: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Bindery_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Hello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}region\0\u{1}labels\0\u{1}version\0\u{3}store_incarnation\0\u{3}resume_revision\0\u{1}mode\0\u{1}filter\0\u{1}edges\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}region\0\u{1}labels\0\u{1}version\0\u{3}store_incarnation\0\u{3}resume_revision\0\u{1}mode\0\u{1}filter\0\u{1}edges\0\u{1}rejected\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1271,6 +1313,7 @@ nonisolated extension Bindery_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 7: try { try decoder.decodeSingularEnumField(value: &self.mode) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
       case 9: try { try decoder.decodeRepeatedStringField(value: &self.edges) }()
+      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.rejected) }()
       default: break
       }
     }
@@ -1308,6 +1351,9 @@ nonisolated extension Bindery_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.edges.isEmpty {
       try visitor.visitRepeatedStringField(value: self.edges, fieldNumber: 9)
     }
+    if !self.rejected.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.rejected, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1321,6 +1367,7 @@ nonisolated extension Bindery_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.mode != rhs.mode {return false}
     if lhs._filter != rhs._filter {return false}
     if lhs.edges != rhs.edges {return false}
+    if lhs.rejected != rhs.rejected {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1328,7 +1375,7 @@ nonisolated extension Bindery_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Bindery_V1_Subscribe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Subscribe"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}add\0\u{1}remove\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}add\0\u{1}remove\0\u{3}subscribe_seq\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1338,6 +1385,7 @@ nonisolated extension Bindery_V1_Subscribe: SwiftProtobuf.Message, SwiftProtobuf
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedBytesField(value: &self.add) }()
       case 2: try { try decoder.decodeRepeatedBytesField(value: &self.remove) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.subscribeSeq) }()
       default: break
       }
     }
@@ -1350,12 +1398,16 @@ nonisolated extension Bindery_V1_Subscribe: SwiftProtobuf.Message, SwiftProtobuf
     if !self.remove.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.remove, fieldNumber: 2)
     }
+    if self.subscribeSeq != 0 {
+      try visitor.visitSingularInt64Field(value: self.subscribeSeq, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Bindery_V1_Subscribe, rhs: Bindery_V1_Subscribe) -> Bool {
     if lhs.add != rhs.add {return false}
     if lhs.remove != rhs.remove {return false}
+    if lhs.subscribeSeq != rhs.subscribeSeq {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1990,7 +2042,7 @@ nonisolated extension Bindery_V1_Delta: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Bindery_V1_Invalidation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Invalidation"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}from_revision\0\u{1}revision\0\u{1}keys\0\u{1}changes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}from_revision\0\u{1}revision\0\u{1}keys\0\u{1}changes\0\u{3}subscribe_seq\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2002,6 +2054,7 @@ nonisolated extension Bindery_V1_Invalidation: SwiftProtobuf.Message, SwiftProto
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.keys) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._changes) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.subscribeSeq) }()
       default: break
       }
     }
@@ -2024,6 +2077,9 @@ nonisolated extension Bindery_V1_Invalidation: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._changes {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if self.subscribeSeq != 0 {
+      try visitor.visitSingularInt64Field(value: self.subscribeSeq, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2032,6 +2088,7 @@ nonisolated extension Bindery_V1_Invalidation: SwiftProtobuf.Message, SwiftProto
     if lhs.revision != rhs.revision {return false}
     if lhs.keys != rhs.keys {return false}
     if lhs._changes != rhs._changes {return false}
+    if lhs.subscribeSeq != rhs.subscribeSeq {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2469,7 +2526,7 @@ nonisolated extension Bindery_V1_ChannelAccount: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Bindery_V1_FetchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".FetchRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0\u{3}at_revision\0\u{3}node_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keys\0\u{3}at_revision\0\u{3}node_id\0\u{3}store_incarnation\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2480,6 +2537,7 @@ nonisolated extension Bindery_V1_FetchRequest: SwiftProtobuf.Message, SwiftProto
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.keys) }()
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.atRevision) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.storeIncarnation) }()
       default: break
       }
     }
@@ -2495,6 +2553,9 @@ nonisolated extension Bindery_V1_FetchRequest: SwiftProtobuf.Message, SwiftProto
     if !self.nodeID.isEmpty {
       try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 3)
     }
+    if !self.storeIncarnation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.storeIncarnation, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2502,6 +2563,7 @@ nonisolated extension Bindery_V1_FetchRequest: SwiftProtobuf.Message, SwiftProto
     if lhs.keys != rhs.keys {return false}
     if lhs.atRevision != rhs.atRevision {return false}
     if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.storeIncarnation != rhs.storeIncarnation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2541,6 +2603,56 @@ nonisolated extension Bindery_V1_FetchResponse: SwiftProtobuf.Message, SwiftProt
   package static func ==(lhs: Bindery_V1_FetchResponse, rhs: Bindery_V1_FetchResponse) -> Bool {
     if lhs._changes != rhs._changes {return false}
     if lhs.revision != rhs.revision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_DiskCopyHeader: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DiskCopyHeader"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}revision\0\u{3}store_incarnation\0\u{1}rejected\0\u{3}written_by\0\u{1}orphans\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.storeIncarnation) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.rejected) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.writtenBy) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.orphans) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.revision != 0 {
+      try visitor.visitSingularInt64Field(value: self.revision, fieldNumber: 1)
+    }
+    if !self.storeIncarnation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.storeIncarnation, fieldNumber: 2)
+    }
+    if !self.rejected.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.rejected, fieldNumber: 3)
+    }
+    if !self.writtenBy.isEmpty {
+      try visitor.visitSingularStringField(value: self.writtenBy, fieldNumber: 4)
+    }
+    if !self.orphans.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.orphans, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_DiskCopyHeader, rhs: Bindery_V1_DiskCopyHeader) -> Bool {
+    if lhs.revision != rhs.revision {return false}
+    if lhs.storeIncarnation != rhs.storeIncarnation {return false}
+    if lhs.rejected != rhs.rejected {return false}
+    if lhs.writtenBy != rhs.writtenBy {return false}
+    if lhs.orphans != rhs.orphans {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -45,7 +45,7 @@ import Testing
               resources: [],
               removed: []
             )
-            return (state.incarnation, commit)
+            return (state.incarnation, commit, [])
           }
         },
         wait: { after in
@@ -53,12 +53,20 @@ import Testing
           while self.state.withLock({ $0.commits.count }) == Int(after.value) {
             try await Task.sleep(for: .milliseconds(1))
           }
-          return Revision(Int64(self.state.withLock { $0.commits.count }))
+          return self.state.withLock { state in
+            StorePosition(
+              incarnation: state.incarnation,
+              revision: Revision(Int64(state.commits.count))
+            )
+          }
         },
         commits: { after in
           try self.fail()
           return self.state.withLock { state in
-            Array(state.commits.dropFirst(max(state.pruned, Int(after.value))).prefix(3))
+            (
+              state.incarnation,
+              Array(state.commits.dropFirst(max(state.pruned, Int(after.value))).prefix(3))
+            )
           }
         }
       )
@@ -112,6 +120,21 @@ import Testing
       store.add(10)
       try await reach(hub, 12)
       #expect(hub.committedAt(Revision(5)) == nil)
+    }
+  }
+
+  @Test func `starts over when the database is another one that has already gone further`()
+    async throws
+  {
+    let store = Store()
+    store.add(3)
+    try await follow(store) { hub in
+      try await reach(hub, 3)
+      let other = UUID()
+      store.state.withLock { $0.incarnation = other }
+      store.add(2)
+      try await reach(hub, 5)
+      #expect(hub.configuration?.incarnation == other)
     }
   }
 

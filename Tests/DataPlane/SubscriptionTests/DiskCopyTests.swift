@@ -33,6 +33,15 @@ import WireMapping
     )
   }
 
+  private func made(_ revision: Int64, _ status: TenantStatus) -> SubscriptionMachine.Switch {
+    .init(
+      tenantID: tenant,
+      revision: Revision(revision),
+      status: status,
+      incarnation: incarnation
+    )
+  }
+
   private func image(_ revision: Int64, _ name: String) -> ConfigImage {
     var builder = ImageBuilder(ConfigImage(), isWhole: true)
     builder.apply(batch(revision, name))
@@ -87,22 +96,42 @@ import WireMapping
       let cache = try await ConfigCache(copy: copy, logger: logger)
       #expect(!cache.isLoaded)
       #expect(cache.gate(tenant) == .closed)
-      #expect(try await cache.apply(batch(3, "c")).isEmpty)
+      #expect(cache.apply(batch(3, "c")) { [] }.rejected.isEmpty)
+      try await cache.writeSwitches()
       #expect(cache.gate(tenant) == .open)
     }
+  }
+
+  @Test func `what is refused is still refused after a start, and tried again by another program`()
+    throws
+  {
+    var refused = image(7, "a")
+    let key = ResourceKey.binding(tenant, BindingID(UUID()))
+    let digest = Digest(of: Data("bad".utf8))
+    refused.rejections[key] = Rejection(key: key, digest: digest, code: "X", message: "x")
+    let cursor = try #require(refused.cursor)
+    let bytes = try DiskCopy.encode(refused, cursor, writtenBy: "1")
+    let same = try DiskCopy.decode(bytes, readBy: "1")
+    #expect(same.rejections[key]?.digest == digest)
+    #expect(same.resumable == cursor)
+    let next = try DiskCopy.decode(bytes, readBy: "2")
+    #expect(next.cursor == cursor)
+    #expect(next.resumable == nil)
   }
 
   @Test func `a switch is kept though the copy of the configuration is older`() async throws {
     try await with { _, copy in
       let first = try await ConfigCache(copy: copy, logger: logger)
-      _ = try await first.apply(batch(3, "c"))
+      _ = first.apply(batch(3, "c")) { [] }
+      try await first.writeSwitches()
       try await copy.write(first.image)
-      #expect(try await first.take(tenant, Revision(4), .paused) == Revision(4))
+      #expect(first.take(made(4, .paused))?.inForce == Revision(4))
+      try await first.writeSwitches()
       let second = try await ConfigCache(copy: copy, logger: logger)
       #expect(second.snapshot.revision == Revision(3))
       #expect(second.gate(tenant) == .paused(.hold, message: [:]))
       // An older one changes nothing.
-      #expect(try await second.take(tenant, Revision(2), .active) == Revision(4))
+      #expect(second.take(made(2, .active))?.inForce == Revision(4))
       #expect(second.gate(tenant) == .paused(.hold, message: [:]))
     }
   }
@@ -110,8 +139,9 @@ import WireMapping
   @Test func `switches that can't be read keep the node from starting`() async throws {
     try await with { directory, copy in
       let cache = try await ConfigCache(copy: copy, logger: logger)
-      _ = try await cache.apply(batch(3, "c"))
-      _ = try await cache.take(tenant, Revision(4), .paused)
+      _ = cache.apply(batch(3, "c")) { [] }
+      _ = cache.take(made(4, .paused))
+      try await cache.writeSwitches()
       for name in ["switches", "switches.previous"] {
         try Data("nonsense".utf8).write(to: URL(filePath: "\(directory)/\(name)"))
       }

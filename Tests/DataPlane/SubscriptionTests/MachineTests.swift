@@ -104,5 +104,15 @@ import Wire
     #expect(throws: SubscriptionMachine.Fault(code: .malformed, what: "")) {
       try machine.receive(message { $0.control.tenantID = store.data })
     }
+    // Nor is one before it was told which store its revision belongs to.
+    var early = SubscriptionMachine(held: nil)
+    #expect(throws: SubscriptionMachine.Fault(code: .unexpected, what: "")) {
+      try early.receive(
+        message {
+          $0.control.tenantID = store.data
+          $0.control.status = .paused
+        }
+      )
+    }
   }
 }
