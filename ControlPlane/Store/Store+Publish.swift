@@ -97,7 +97,7 @@ extension Store {
 
   /// Repeats a transaction that PostgreSQL chose as the loser of a deadlock, and names the
   /// constraint when something was taken in the meantime.
-  private func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+  func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     var attempt = 1
     while true {
       do {
@@ -106,10 +106,17 @@ extension Store {
         attempt += 1
       } catch let error as PostgresError
         where error.sqlState == PostgresError.State.uniqueViolation
-        || error.sqlState == PostgresError.State.insufficientPrivilege
       {
-        // The second: the row that stands in the way is another tenant's, so it cannot be seen.
         throw StoreError.conflict(constraint: error.constraint ?? error.statement ?? "unknown")
+      } catch let error as PostgresError
+        where error.sqlState == PostgresError.State.insufficientPrivilege
+      {
+        // Names that are unique over all tenants: the row that stands in the way is another
+        // tenant's, so it cannot be seen.
+        if let statement = error.statement, ResourceStatements.shared.contains(statement) {
+          throw StoreError.conflict(constraint: statement)
+        }
+        throw StoreError.foreignRow(statement: error.statement ?? "unnamed")
       }
     }
   }

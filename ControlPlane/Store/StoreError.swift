@@ -16,6 +16,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case unknownTenant(String)
   /// A route, webhook slug or name is taken by somebody else; the constraint says which.
   case conflict(constraint: String)
+  /// Row-level security refused a write: what was to be stored names another tenant's rows.
+  case foreignRow(statement: String)
   /// PostgreSQL older than 15.
   case serverTooOld(version: String)
   /// The extension `vector` is not installed on the server.
@@ -43,6 +45,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .unknownVersion: "UNKNOWN_VERSION"
     case .unknownTenant: "UNKNOWN_TENANT"
     case .conflict: "CONFLICT"
+    case .foreignRow: "FOREIGN_ROW"
     case .serverTooOld: "SERVER_TOO_OLD"
     case .vectorMissing: "VECTOR_MISSING"
     case .vectorTooOld: "VECTOR_TOO_OLD"
@@ -76,7 +79,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew, .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
       .setup
-    case .corrupt: .defect
+    case .corrupt, .foreignRow: .defect
     }
   }
 
@@ -107,6 +110,8 @@ extension StoreError: CustomStringConvertible {
       "there is no tenant \(slug)"
     case .conflict(let constraint):
       "taken by somebody else (\(constraint)); choose another or release it first"
+    case .foreignRow(let statement):
+      "a row of another tenant is among what was to be stored (\(statement)); nothing was"
     case .serverTooOld(let version):
       "PostgreSQL \(version) is too old; 15 or newer is needed"
     case .vectorMissing:
