@@ -11,13 +11,14 @@ package struct ChangelogTail: Sendable {
     package var snapshot: @Sendable () async throws -> (incarnation: UUID, commit: Commit)
     /// Returns when there is a revision after the one given, or after a while with the newest.
     package var wait: @Sendable (Revision) async throws -> Revision
-    /// Commits after a revision, oldest first; some or all of them.
-    package var commits: @Sendable (Revision) async throws -> [Commit]
+    /// Commits after a revision, oldest first; some or all of them. Nil when they are no longer whole:
+    /// the retention has removed a part.
+    package var commits: @Sendable (Revision) async throws -> [Commit]?
 
     package init(
       snapshot: @escaping @Sendable () async throws -> (incarnation: UUID, commit: Commit),
       wait: @escaping @Sendable (Revision) async throws -> Revision,
-      commits: @escaping @Sendable (Revision) async throws -> [Commit]
+      commits: @escaping @Sendable (Revision) async throws -> [Commit]?
     ) {
       self.snapshot = snapshot
       self.wait = wait
@@ -87,7 +88,12 @@ package struct ChangelogTail: Sendable {
         continue
       }
       while at < newest {
-        let commits = try await source.commits(at)
+        guard let commits = try await source.commits(at) else {
+          let (incarnation, commit) = try await source.snapshot()
+          reset(incarnation, commit)
+          at = commit.revision
+          break
+        }
         guard let last = commits.last else { throw ChangelogError.gap(after: at, found: newest) }
         for commit in commits {
           do throws(ChangelogError) {

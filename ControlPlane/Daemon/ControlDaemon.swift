@@ -127,7 +127,13 @@ struct ControlDaemon {
       source: .init(
         snapshot: { try await store.fullSnapshot() },
         wait: { try await store.waitForRevision(after: $0) },
-        commits: { try await store.commits(after: $0) }
+        commits: { revision in
+          do {
+            return try await store.commits(after: revision)
+          } catch StoreError.revisionGone {
+            return nil
+          }
+        }
       ),
       hub: hub,
       logger: logger

@@ -5,10 +5,14 @@ internal import Postgres
 extension Store {
   /// The commits after `revision`, oldest first, at most `limit`. The sections that a put binding
   /// names are among its commit's resources, before the bindings.
+  ///
+  /// - Throws: `StoreError.revisionGone` when commits between may have lost a part to the retention:
+  ///   only the state as a whole is still there.
   package func commits(after revision: Revision, limit: Int = 100) async throws -> [Commit] {
     try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
       connection in
       let rows = try await connection.pipeline([
+        "select oldest_revision from history_retention",
         """
         select revision, commit_id, committed_at from commits
         where revision > \(revision.value) order by revision limit \(max(0, limit))
@@ -22,9 +26,14 @@ extension Store {
         order by c.revision, l.ordinal
         """,
       ])
+      if let oldest = try rows[0].first?.decode("oldest_revision", as: Int64.self),
+        revision.value < oldest
+      {
+        throw StoreError.revisionGone(revision, oldest: Revision(oldest))
+      }
       var commits: [Commit] = []
       var places: [Int64: Int] = [:]
-      for row in rows[0] {
+      for row in rows[1] {
         let revision = try row.decode("revision", as: Int64.self)
         places[revision] = commits.count
         commits.append(
@@ -36,7 +45,7 @@ extension Store {
           )
         )
       }
-      for row in rows[1] {
+      for row in rows[2] {
         let revision = try row.decode("revision", as: Int64.self)
         guard let place = places[revision] else { continue }
         switch try ChangelogEntry(row, revision: Revision(revision)) {
