@@ -115,6 +115,7 @@ struct AuditedObject: ExpressibleByArgument {
     case binding = "Binding"
     case token = "Token"
     case retention = "Retention"
+    case user = "User"
   }
 
   let kind: Kind

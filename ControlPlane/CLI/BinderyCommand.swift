@@ -22,6 +22,7 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery usage                          what it used
         bindery token create --role viewer …   let somebody in
         bindery audit --since 7d               who changed what
+        bindery user export medicly --phone …  what is held of a person; user erase removes it
 
       Exit status: 0 done; 2 something differs, when asked for by --exit-code; 3 not confirmed by every \
       node; 64 wrong usage; 65 invalid configuration; \
@@ -35,6 +36,7 @@ struct BinderyCommand: AsyncParsableCommand {
       GetCommand.self, HistoryCommand.self, DiffCommand.self, RollbackCommand.self,
       RetentionCommand.self, TenantCommand.self, NodesCommand.self,
       ChatCommand.self, UsageCommand.self, TokenCommand.self, AuditCommand.self,
+      UserCommand.self,
       PricesCommand.self,
     ]
   )

@@ -14,7 +14,8 @@ package struct ChangelogTail: Sendable {
     /// Returns when there is a revision after the one given, or after a while with the newest: the
     /// shorter the while, the fresher are the leases granted.
     package var wait: @Sendable (Revision) async throws -> StorePosition
-    /// Commits after a revision, oldest first; some or all of them, and whose they are.
+    /// Commits after a revision, oldest first; some or all of them, and whose they are. None when
+    /// they are no longer whole: the retention has removed a part.
     package var commits: @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
 
     package init(

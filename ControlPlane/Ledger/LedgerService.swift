@@ -104,7 +104,6 @@ package struct LedgerService: Sendable {
         "node": "\(spool.nodeID)", "sequence": "\(aside.sequence)", "code": "\(aside.code)",
       ]
     )
-    let bytes: [UInt8] = try request.record.serializedBytes()
     return try await retrying {
       try await store.app.withTransaction { connection in
         let stored = try await lock(spool, on: connection)
@@ -112,6 +111,8 @@ package struct LedgerService: Sendable {
         // Only a tenant that exists is named; a foreign key would refuse any other. Nor does a node
         // write anything into a tenant that it may not serve.
         var owner = ""
+        var bytes: [UInt8] = try request.record.serializedBytes()
+        if try await isErased(request.record, on: connection) { bytes = [] }
         if aside.code != TurnRecordError.tenantNotServed.code,
           let tenant = TenantID(bytes: request.record.tenantID)
         {
@@ -136,6 +137,35 @@ package struct LedgerService: Sendable {
       }
     }
   }
+
+  /// Whether the record's person was erased since; it is counted then, and its content kept nowhere.
+  private func isErased(
+    _ record: Bindery_V1_TurnRecord,
+    on connection: PostgresConnection
+  ) async throws -> Bool {
+    guard let tenant = TenantID(bytes: record.tenantID) else { return false }
+    let session = record.session
+    let (channel, person) = (clean(session.channel), clean(session.externalID))
+    // Up to the end of year 9999: a time that no column takes must not fail here, too.
+    let started = min(max(session.startedAtMs, 0), 253_402_300_799_000)
+    let results = try await connection.pipeline([
+      Self.enter(tenant),
+      "select pg_advisory_xact_lock_shared(person_key(person_name(\(channel), \(person))))",
+      """
+      select is_erased(\(channel), \(person),
+        to_timestamp(\(started)::bigint / 1000.0)) as erased
+      """,
+    ])
+    let isErased = try results.last?.first?.decode("erased", as: Bool.self) ?? false
+    if isErased {
+      try await connection.query("select note_late_record(\(channel), \(person))")
+    }
+    try await connection.query("select set_config('bindery.tenant_id', '', true)")
+    return isErased
+  }
+
+  /// PostgreSQL's text holds no NUL.
+  private func clean(_ text: String) -> String { text.replacing("\0", with: "") }
 
   /// Locks the spool's cursor for the transaction; makes it when the spool is new.
   private func lock(_ spool: Spool, on connection: PostgresConnection) async throws -> Int64 {

@@ -39,6 +39,7 @@ struct SetAsideReason {
       if constraint.hasSuffix("_tenant_id_fkey") { return "UNKNOWN_TENANT" }
       return "UNKNOWN_REFERENCE"
     case PostgresError.State.insufficientPrivilege: return "FOREIGN_TENANT"
+    case "BN003": return TurnRecordError.personErased.code
     default:
       return ["22", "23", "54"].contains(String(state.prefix(2))) ? "UNSTORABLE_VALUE" : nil
     }

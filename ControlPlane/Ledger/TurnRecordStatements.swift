@@ -59,6 +59,14 @@ struct TurnHeads {
     let it = record.session
     func clean(_ text: String) -> String { text.replacing("\0", with: "") }
     return [
+      // Before anything is read: an erasure of the person is either seen or waits.
+      SQL(
+        """
+        select admit_record(\(clean(it.channel)), \(clean(it.externalID)),
+          to_timestamp(\(it.startedAtMs)::bigint / 1000.0))
+        """,
+        name: "turn-admit"
+      ),
       SQL(
         """
         insert into sessions (id, tenant_id, user_id, binding_id, channel, external_id, started_at,

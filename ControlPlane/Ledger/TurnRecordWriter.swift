@@ -43,6 +43,13 @@ package struct TurnRecordError: Error, Equatable, Sendable, CustomStringConverti
     message: "the node may not serve this tenant; what it is bound to has changed"
   )
 
+  /// Of a person whom the tenant has erased since.
+  package static let personErased = TurnRecordError(
+    code: "PERSON_ERASED",
+    field: "session.external_id",
+    message: "the person was erased after this session began; the record was dropped"
+  )
+
   package static func malformed(_ field: String) -> TurnRecordError {
     TurnRecordError(code: "MALFORMED", field: field, message: "\(field) cannot be read")
   }

@@ -79,6 +79,15 @@ extension PostgresError {
     package static let inFailedTransaction = "25P02"
   }
 
+  /// Whether the statement, or the transaction, may have taken effect all the same: nobody answered.
+  /// False means that it did not.
+  package var mayHaveTakenEffect: Bool {
+    switch kind {
+    case .connection, .timeout, .cancelled, .commitUnknown: true
+    case .server, .poolExhausted, .decode, .encode, .closed, .misuse, .embedded: false
+    }
+  }
+
   /// The whole transaction may be tried again: it lost against a concurrent one.
   package var isRetryable: Bool {
     sqlState == State.serializationFailure || sqlState == State.deadlockDetected

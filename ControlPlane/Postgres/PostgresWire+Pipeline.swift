@@ -96,8 +96,8 @@ extension PostgresWire {
         }
       }
     }
-    try await expectSync()
-    if let failure { throw failure }
+    let late = try await expectSync()
+    if let failure = failure ?? late { throw failure }
     prepared.deallocated(abandoned)
     guard results.count == attempt.statements.count else {
       let error = PostgresError(.connection, "the server left a statement unanswered")
@@ -173,13 +173,21 @@ extension PostgresWire {
     return results
   }
 
-  private func expectSync() async throws {
-    guard let result = try await nextResult(statement: nil),
-      PQresultStatus(result.pointer) == PGRES_PIPELINE_SYNC
-    else {
-      fail(Self.broke)
-      throw Self.broke
+  /// Reads to the end of the pipeline. What fails only there, when the transaction that the pipeline
+  /// was ends, is the error: a deferred constraint.
+  private func expectSync() async throws -> PostgresError? {
+    var late: PostgresError?
+    // An error, the end of its results, and the end of the pipeline.
+    for _ in 0 ..< 3 {
+      guard let result = try await nextResult(statement: nil) else { continue }
+      switch PQresultStatus(result.pointer) {
+      case PGRES_PIPELINE_SYNC: return late
+      case PGRES_FATAL_ERROR: late = late ?? failure(result)
+      default: break
+      }
     }
+    fail(Self.broke)
+    throw Self.broke
   }
 
   /// The next result; nil where a command's results end.

@@ -16,7 +16,7 @@ package struct Migration: Sendable {
     sql = String(decoding: bytes, as: UTF8.self)
   }
 
-  /// In order, numbered from 1 without gaps. Never edit one that has been released: add another.
+  /// In order of their numbers. Never edit one that has been released: add another.
   package static let all: [Migration] = [
     Migration(1, "target_schema", PackageResources.m0001_target_schema_sql),
     Migration(2, "tenancy", PackageResources.m0002_tenancy_sql),
@@ -44,6 +44,7 @@ package struct Migration: Sendable {
     Migration(16, "audit_of_the_past", PackageResources.m0016_audit_of_the_past_sql),
     Migration(17, "switches_and_tokens", PackageResources.m0017_switches_and_tokens_sql),
     Migration(18, "compiler_generations", PackageResources.m0018_compiler_generations_sql),
+    Migration(20, "erasure_of_people", PackageResources.m0020_erasure_of_people_sql),
     Migration(23, "changelog_by_key", PackageResources.m0023_changelog_by_key_sql),
   ]
 }

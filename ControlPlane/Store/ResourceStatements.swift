@@ -94,6 +94,9 @@ struct ResourceStatements: Sendable {
     return statements
   }
 
+  /// Statements that write names which only one tenant can have.
+  static let shared: Set<String> = ["channel_accounts", "binding_routes"]
+
   private func write(_ rows: [SectionRow]) throws -> SQL {
     SQL(
       """

@@ -5,18 +5,35 @@ internal import Postgres
 extension Store {
   /// The commits after `revision`, oldest first, at most `limit`. The sections that a put binding
   /// names are among its commit's resources, before the bindings.
+  ///
+  /// - Throws: `StoreError.revisionGone` when commits between may have lost a part to the retention:
+  ///   only the state as a whole is still there.
   package func commits(after revision: Revision, limit: Int = 100) async throws -> [Commit] {
-    try await follow(after: revision, limit: limit).commits
+    let found = try await history(after: revision, limit: limit)
+    if let oldest = found.oldest, revision < oldest {
+      throw StoreError.revisionGone(revision, oldest: oldest)
+    }
+    return found.commits
   }
 
-  /// Likewise, and which store they are of.
+  /// Likewise, and which store they are of; none at all when the retention may have removed a part.
   package func follow(
     after revision: Revision,
     limit: Int = 100
   ) async throws -> (incarnation: UUID, commits: [Commit]) {
+    let found = try await history(after: revision, limit: limit)
+    if let oldest = found.oldest, revision < oldest { return (found.incarnation, []) }
+    return (found.incarnation, found.commits)
+  }
+
+  private func history(
+    after revision: Revision,
+    limit: Int
+  ) async throws -> (incarnation: UUID, commits: [Commit], oldest: Revision?) {
     try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
       connection in
       let rows = try await connection.pipeline([
+        "select oldest_revision from history_retention",
         """
         select revision, commit_id, committed_at from commits
         where revision > \(revision.value) order by revision limit \(max(0, limit))
@@ -31,10 +48,10 @@ extension Store {
         """,
         "select incarnation from revision_line",
       ])
-      guard let line = rows[2].first else { throw StoreError.corrupt(what: "revision_line") }
+      guard let line = rows[3].first else { throw StoreError.corrupt(what: "revision_line") }
       var commits: [Commit] = []
       var places: [Int64: Int] = [:]
-      for row in rows[0] {
+      for row in rows[1] {
         let revision = try row.decode("revision", as: Int64.self)
         places[revision] = commits.count
         commits.append(
@@ -46,7 +63,7 @@ extension Store {
           )
         )
       }
-      for row in rows[1] {
+      for row in rows[2] {
         let revision = try row.decode("revision", as: Int64.self)
         guard let place = places[revision] else { continue }
         switch try ChangelogEntry(row, revision: Revision(revision)) {
@@ -63,7 +80,8 @@ extension Store {
           commits[place].resources + Self.named(by: commits[place].resources, in: sections)
         )
       }
-      return (try line.decode("incarnation"), commits)
+      let oldest = try rows[0].first?.decode("oldest_revision", as: Int64.self)
+      return (try line.decode("incarnation"), commits, oldest.map { Revision($0) })
     }
   }
 

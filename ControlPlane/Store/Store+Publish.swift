@@ -174,10 +174,17 @@ extension Store {
         attempt += 1
       } catch let error as PostgresError
         where error.sqlState == PostgresError.State.uniqueViolation
-        || error.sqlState == PostgresError.State.insufficientPrivilege
       {
-        // The second: the row that stands in the way is another tenant's, so it cannot be seen.
         throw StoreError.conflict(constraint: error.constraint ?? error.statement ?? "unknown")
+      } catch let error as PostgresError
+        where error.sqlState == PostgresError.State.insufficientPrivilege
+      {
+        // Names that are unique over all tenants: the row that stands in the way is another
+        // tenant's, so it cannot be seen.
+        if let statement = error.statement, ResourceStatements.shared.contains(statement) {
+          throw StoreError.conflict(constraint: statement)
+        }
+        throw StoreError.foreignRow(statement: error.statement ?? "unnamed")
       }
     }
   }

@@ -20,6 +20,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case conflict(constraint: String)
   /// A newer compiler, or other tables of models and prices, took over from this program's.
   case compilerSuperseded(by: Int32)
+  /// Row-level security refused a write: what was to be stored names another tenant's rows.
+  case foreignRow(statement: String)
   /// PostgreSQL older than 15.
   case serverTooOld(version: String)
   /// The extension `vector` is not installed on the server.
@@ -49,6 +51,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .heldByPlatform: "HELD_BY_PLATFORM"
     case .conflict: "CONFLICT"
     case .compilerSuperseded: "COMPILER_SUPERSEDED"
+    case .foreignRow: "FOREIGN_ROW"
     case .serverTooOld: "SERVER_TOO_OLD"
     case .vectorMissing: "VECTOR_MISSING"
     case .vectorTooOld: "VECTOR_TOO_OLD"
@@ -86,7 +89,7 @@ package enum StoreError: Error, Equatable, Sendable {
       .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
       .setup
-    case .corrupt: .defect
+    case .corrupt, .foreignRow: .defect
     }
   }
 
@@ -121,6 +124,8 @@ extension StoreError: CustomStringConvertible {
       "taken by somebody else (\(constraint)); choose another or release it first"
     case .compilerSuperseded(let newest):
       "a newer compiler, or other tables of models and prices, are in force (generation \(newest)); publish through a replica that has them"
+    case .foreignRow(let statement):
+      "a row of another tenant is among what was to be stored (\(statement)); nothing was"
     case .serverTooOld(let version):
       "PostgreSQL \(version) is too old; 15 or newer is needed"
     case .vectorMissing:

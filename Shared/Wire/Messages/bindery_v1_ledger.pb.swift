@@ -250,7 +250,7 @@ package nonisolated struct Bindery_V1_SetAside: Sendable {
   /// Its sequence.
   package var sequence: UInt64 = 0
 
-  /// Stable code, e.g. "UNKNOWN_BINDING", "MALFORMED", "TENANT_NOT_SERVED".
+  /// Stable code, e.g. "UNKNOWN_BINDING", "MALFORMED", "TENANT_NOT_SERVED", "PERSON_ERASED".
   package var code: String = String()
 
   /// One sentence for people; no tenant content.

@@ -270,6 +270,45 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "EraseUser" metadata.
+        package enum EraseUser: Sendable {
+            /// Request type for "EraseUser".
+            package typealias Input = Bindery_V1_EraseUserRequest
+            /// Response type for "EraseUser".
+            package typealias Output = Bindery_V1_EraseUserResponse
+            /// Descriptor for "EraseUser".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "EraseUser",
+                type: .unary
+            )
+        }
+        /// Namespace for "ExportUser" metadata.
+        package enum ExportUser: Sendable {
+            /// Request type for "ExportUser".
+            package typealias Input = Bindery_V1_ExportUserRequest
+            /// Response type for "ExportUser".
+            package typealias Output = Bindery_V1_ExportUserResponse
+            /// Descriptor for "ExportUser".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ExportUser",
+                type: .serverStreaming
+            )
+        }
+        /// Namespace for "ListErasures" metadata.
+        package enum ListErasures: Sendable {
+            /// Request type for "ListErasures".
+            package typealias Input = Bindery_V1_ListErasuresRequest
+            /// Response type for "ListErasures".
+            package typealias Output = Bindery_V1_ListErasuresResponse
+            /// Descriptor for "ListErasures".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ListErasures",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "bindery.v1.Admin" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Apply.descriptor,
@@ -290,7 +329,10 @@ package enum Bindery_V1_Admin: Sendable {
             GetRetention.descriptor,
             SetRetention.descriptor,
             PruneHistory.descriptor,
-            Audit.descriptor
+            Audit.descriptor,
+            EraseUser.descriptor,
+            ExportUser.descriptor,
+            ListErasures.descriptor
         ]
     }
 }
@@ -658,6 +700,61 @@ extension Bindery_V1_Admin {
             request: GRPCCore.StreamingServerRequest<Bindery_V1_AuditRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_AuditResponse>
+
+        /// Handle the "EraseUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_EraseUserRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_EraseUserResponse` messages.
+        func eraseUser(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_EraseUserRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_EraseUserResponse>
+
+        /// Handle the "ExportUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+        /// > last line tells the counts and the SHA-256 of the bytes before that line.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ExportUserRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ExportUserResponse` messages.
+        func exportUser(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ExportUserRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ExportUserResponse>
+
+        /// Handle the "ListErasures" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The receipts of erasures, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ListErasuresRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ListErasuresResponse` messages.
+        func listErasures(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ListErasuresRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListErasuresResponse>
     }
 
     /// Service protocol for the "bindery.v1.Admin" service.
@@ -1009,6 +1106,61 @@ extension Bindery_V1_Admin {
             request: GRPCCore.ServerRequest<Bindery_V1_AuditRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_AuditResponse>
+
+        /// Handle the "EraseUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_EraseUserRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_EraseUserResponse` message.
+        func eraseUser(
+            request: GRPCCore.ServerRequest<Bindery_V1_EraseUserRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_EraseUserResponse>
+
+        /// Handle the "ExportUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+        /// > last line tells the counts and the SHA-256 of the bytes before that line.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ExportUserRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ExportUserResponse` messages.
+        func exportUser(
+            request: GRPCCore.ServerRequest<Bindery_V1_ExportUserRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ExportUserResponse>
+
+        /// Handle the "ListErasures" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The receipts of erasures, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListErasuresRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ListErasuresResponse` message.
+        func listErasures(
+            request: GRPCCore.ServerRequest<Bindery_V1_ListErasuresRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListErasuresResponse>
     }
 
     /// Simple service protocol for the "bindery.v1.Admin" service.
@@ -1359,6 +1511,62 @@ extension Bindery_V1_Admin {
             request: Bindery_V1_AuditRequest,
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_AuditResponse
+
+        /// Handle the "EraseUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_EraseUserRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_EraseUserResponse` to respond with.
+        func eraseUser(
+            request: Bindery_V1_EraseUserRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_EraseUserResponse
+
+        /// Handle the "ExportUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+        /// > last line tells the counts and the SHA-256 of the bytes before that line.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ExportUserRequest` message.
+        ///   - response: A response stream of `Bindery_V1_ExportUserResponse` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func exportUser(
+            request: Bindery_V1_ExportUserRequest,
+            response: GRPCCore.RPCWriter<Bindery_V1_ExportUserResponse>,
+            context: GRPCCore.ServerContext
+        ) async throws
+
+        /// Handle the "ListErasures" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The receipts of erasures, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ListErasuresRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ListErasuresResponse` to respond with.
+        func listErasures(
+            request: Bindery_V1_ListErasuresRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ListErasuresResponse
     }
 }
 
@@ -1575,6 +1783,39 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.EraseUser.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_EraseUserRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_EraseUserResponse>(),
+            handler: { request, context in
+                try await self.eraseUser(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ExportUser.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ExportUserRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ExportUserResponse>(),
+            handler: { request, context in
+                try await self.exportUser(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ListErasures.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListErasuresRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListErasuresResponse>(),
+            handler: { request, context in
+                try await self.listErasures(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -1784,6 +2025,39 @@ extension Bindery_V1_Admin.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_AuditResponse> {
         let response = try await self.audit(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func eraseUser(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_EraseUserRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_EraseUserResponse> {
+        let response = try await self.eraseUser(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func exportUser(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ExportUserRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ExportUserResponse> {
+        let response = try await self.exportUser(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
+    }
+
+    package func listErasures(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ListErasuresRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListErasuresResponse> {
+        let response = try await self.listErasures(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -2038,6 +2312,49 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Bindery_V1_AuditResponse> {
         return GRPCCore.ServerResponse<Bindery_V1_AuditResponse>(
             message: try await self.audit(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func eraseUser(
+        request: GRPCCore.ServerRequest<Bindery_V1_EraseUserRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_EraseUserResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_EraseUserResponse>(
+            message: try await self.eraseUser(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func exportUser(
+        request: GRPCCore.ServerRequest<Bindery_V1_ExportUserRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ExportUserResponse> {
+        return GRPCCore.StreamingServerResponse<Bindery_V1_ExportUserResponse>(
+            metadata: [:],
+            producer: { writer in
+                try await self.exportUser(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+
+    package func listErasures(
+        request: GRPCCore.ServerRequest<Bindery_V1_ListErasuresRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListErasuresResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ListErasuresResponse>(
+            message: try await self.listErasures(
                 request: request.message,
                 context: context
             ),
@@ -2490,6 +2807,76 @@ extension Bindery_V1_Admin {
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_AuditResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_AuditResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "EraseUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_EraseUserRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_EraseUserRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_EraseUserResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func eraseUser<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_EraseUserRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_EraseUserRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_EraseUserResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_EraseUserResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ExportUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+        /// > last line tells the counts and the SHA-256 of the bytes before that line.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ExportUserRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ExportUserRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ExportUserResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func exportUser<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ExportUserRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ExportUserRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ExportUserResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Bindery_V1_ExportUserResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ListErasures" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The receipts of erasures, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListErasuresRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListErasuresRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListErasuresResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func listErasures<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListErasuresRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListErasuresRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListErasuresResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListErasuresResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -3152,6 +3539,107 @@ extension Bindery_V1_Admin {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "EraseUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_EraseUserRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_EraseUserRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_EraseUserResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func eraseUser<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_EraseUserRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_EraseUserRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_EraseUserResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_EraseUserResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.EraseUser.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ExportUser" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+        /// > last line tells the counts and the SHA-256 of the bytes before that line.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ExportUserRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ExportUserRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ExportUserResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func exportUser<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ExportUserRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ExportUserRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ExportUserResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Bindery_V1_ExportUserResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ExportUser.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ListErasures" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The receipts of erasures, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListErasuresRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListErasuresRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListErasuresResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func listErasures<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListErasuresRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListErasuresRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListErasuresResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListErasuresResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ListErasures.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -3702,6 +4190,92 @@ extension Bindery_V1_Admin.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_AuditRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_AuditResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "EraseUser" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_EraseUserRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func eraseUser<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_EraseUserRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_EraseUserResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.eraseUser(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_EraseUserRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_EraseUserResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ExportUser" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+    /// > last line tells the counts and the SHA-256 of the bytes before that line.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ExportUserRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func exportUser<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ExportUserRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Bindery_V1_ExportUserResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.exportUser(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ExportUserRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ExportUserResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListErasures" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The receipts of erasures, newest first.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ListErasuresRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listErasures<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ListErasuresRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListErasuresResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.listErasures(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListErasuresRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListErasuresResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -4330,6 +4904,104 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.audit(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "EraseUser" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Erases, or counts, all that a tenant holds of one person. What comes late is dropped and counted.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func eraseUser<Result>(
+        _ message: Bindery_V1_EraseUserRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_EraseUserResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_EraseUserRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.eraseUser(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ExportUser" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > All that a tenant holds of one person, as the pieces of one JSON document in UTF-8. The document's
+    /// > last line tells the counts and the SHA-256 of the bytes before that line.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func exportUser<Result>(
+        _ message: Bindery_V1_ExportUserRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Bindery_V1_ExportUserResponse>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ExportUserRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.exportUser(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListErasures" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The receipts of erasures, newest first.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listErasures<Result>(
+        _ message: Bindery_V1_ListErasuresRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListErasuresResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ListErasuresRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.listErasures(
             request: request,
             options: options,
             onResponse: handleResponse

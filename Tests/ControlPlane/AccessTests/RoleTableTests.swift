@@ -72,6 +72,9 @@ private let table: [Row] = [
   Row("Admin/GetRetention", tenant: "+++ +++ +++ +++", platform: "+++ +++ +++ +++"),
   Row("Admin/SetRetention", tenant: none, platform: "--- --- --- +++"),
   Row("Admin/PruneHistory", tenant: none, platform: "--- --- --- +++"),
+  Row("Admin/EraseUser", tenant: "--- --- --- +--", platform: "--- --- --- +++"),
+  Row("Admin/ExportUser", tenant: "--- --- --- +--", platform: "--- --- --- +++"),
+  Row("Admin/ListErasures", tenant: "--- --- --- +--", platform: "--- --- --- +++"),
   Row("Admin/CreateToken", tenant: "--- --- --- +-+", platform: "--- --- --- +++"),
   Row("Admin/ListTokens", tenant: "--- --- --- +-+", platform: "--- --- --- +++"),
   // They name a token: whose it is, the service knows.
@@ -187,6 +190,12 @@ private let table: [Row] = [
     case "Admin/GetRetention": try admit(Bindery_V1_GetRetentionRequest())
     case "Admin/SetRetention": try admit(Bindery_V1_SetRetentionRequest())
     case "Admin/PruneHistory": try admit(Bindery_V1_PruneHistoryRequest())
+    case "Admin/EraseUser":
+      try admit(Bindery_V1_EraseUserRequest.with { $0.user.tenant = slug })
+    case "Admin/ExportUser":
+      try admit(Bindery_V1_ExportUserRequest.with { $0.user.tenant = slug })
+    case "Admin/ListErasures":
+      try admit(Bindery_V1_ListErasuresRequest.with { $0.tenant = slug })
     case "Admin/CreateToken":
       try admit(Bindery_V1_CreateTokenRequest.with { ($0.role, $0.tenant) = (.viewer, slug) })
     case "Admin/ListTokens": try admit(Bindery_V1_ListTokensRequest.with { $0.tenant = slug })

@@ -13,6 +13,8 @@ import Testing
       var commits: [Commit] = []
       var failures = 0
       var pruned = 0
+      /// Commits up to this one may have lost a part.
+      var folded = 0
     }
 
     struct Away: Error {}
@@ -63,7 +65,8 @@ import Testing
         commits: { after in
           try self.fail()
           return self.state.withLock { state in
-            (
+            if after.value < state.folded { return (state.incarnation, []) }
+            return (
               state.incarnation,
               Array(state.commits.dropFirst(max(state.pruned, Int(after.value))).prefix(3))
             )
@@ -120,6 +123,24 @@ import Testing
       store.add(10)
       try await reach(hub, 12)
       #expect(hub.committedAt(Revision(5)) == nil)
+    }
+  }
+
+  @Test func `starts over from a snapshot when the retention has folded what it lacks`()
+    async throws
+  {
+    let store = Store()
+    store.add(2)
+    try await follow(store) { hub in
+      try await reach(hub, 2)
+      store.state.withLock { $0.folded = 9 }
+      store.add(10)
+      try await reach(hub, 12)
+      // It came as a state, not as a commit that may have lost a part.
+      #expect(hub.committedAt(Revision(12)) == nil)
+      store.add(1)
+      try await reach(hub, 13)
+      #expect(hub.committedAt(Revision(13)) != nil)
     }
   }
 

@@ -70,6 +70,37 @@ func withPool(
     }
   }
 
+  @Test func `a constraint that is checked at the end is the error, and the connection goes on`()
+    async throws
+  {
+    try await withPool(connections: 1) { pool in
+      try await pool.execute("CREATE TABLE t (n int PRIMARY KEY)")
+      try await pool.execute(
+        "CREATE TABLE u (n int CONSTRAINT u_n REFERENCES t DEFERRABLE INITIALLY DEFERRED)"
+      )
+      let before: Int32 = try await pool.query("SELECT pg_backend_pid() AS pid")[0].decode("pid")
+      let alone = await #expect(throws: PostgresError.self) {
+        try await pool.execute("INSERT INTO u VALUES (1)")
+      }
+      #expect(alone?.sqlState == PostgresError.State.foreignKeyViolation)
+      #expect(alone?.constraint == "u_n")
+      #expect(alone?.mayHaveTakenEffect == false)
+      let among = await #expect(throws: PostgresError.self) {
+        try await pool.withConnection { connection in
+          _ = try await connection.pipeline([
+            "INSERT INTO t VALUES (2)", "INSERT INTO u VALUES (3)",
+          ])
+        }
+      }
+      #expect(among?.sqlState == PostgresError.State.foreignKeyViolation)
+      let row = try await pool.query(
+        "SELECT pg_backend_pid() AS pid, (SELECT count(*) FROM t) AS n"
+      )
+      #expect(try row[0].decode("pid", as: Int32.self) == before)
+      #expect(try row[0].decode("n", as: Int64.self) == 0)
+    }
+  }
+
   @Test func `a pipeline is one transaction`() async throws {
     try await withPool { pool in
       try await pool.execute("CREATE TABLE t (n int PRIMARY KEY)")

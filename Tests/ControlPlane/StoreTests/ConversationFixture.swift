@@ -10,7 +10,8 @@ struct ConversationFixture {
   let fixture: StoreFixture
   let service: ConversationService
   let tenant: SampleTenant
-  let person = "919900000042"
+  var person = "919900000042"
+  var displayName = "Asha"
 
   var key: Bindery_V1_ConversationKey {
     var key = Bindery_V1_ConversationKey()
@@ -30,7 +31,7 @@ struct ConversationFixture {
     message.body = body
     message.receivedAtMs = 1_790_000_000_000
     message.phone = person
-    message.displayName = "Asha"
+    message.displayName = displayName
     message.metadataJson = "{\"type\":\"text\"}"
     return message
   }

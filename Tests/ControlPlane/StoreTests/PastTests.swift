@@ -107,7 +107,11 @@ import Testing
         }
       }
       #expect(try await store.fullSnapshot().commit.resources == snapshot)
-      #expect(try await store.commits(after: .zero, limit: 1000).count == Int(newest.value))
+      // Who was away for longer must not fold what has lost a part.
+      await #expect(throws: StoreError.revisionGone(.zero, oldest: removed.oldest)) {
+        try await store.commits(after: .zero)
+      }
+      #expect(try await store.commits(after: removed.oldest).count == 4)
       let again = try await store.pruneHistory(dryRun: false)
       #expect(again.versions == 0 && again.changes == 0 && again.sections == 0)
       // Life goes on, with what the pruning left.

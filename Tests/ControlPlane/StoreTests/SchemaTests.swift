@@ -168,7 +168,9 @@ private let targetSchema: String = {
       let tables = try await fixture.owner.query(
         """
         select table_name::text from information_schema.columns
-        where table_schema = 'public' and column_name = 'tenant_id' order by 1
+        where table_schema = 'public' and column_name = 'tenant_id'
+          and has_any_column_privilege('bindery_app', format('%I', table_name)::regclass, 'select')
+        order by 1
         """
       ).map { try $0.decode(0, as: String.self) }
       #expect(tables.count > 20)
