@@ -220,7 +220,7 @@ let dataPlane: [Target] = [
       protobuf, hashTrees, nioCore, nioPosix, logging,
     ]
   ),
-  room("Guardrails", "DataPlane/Guardrails", ["Domain", "Matching"]),
+  room("Guardrails", "DataPlane/Guardrails", ["Domain", "Codecs", "Matching"]),
   room("Secrets", "DataPlane/Secrets", ["Domain"]),
   room(
     "Models",
@@ -247,7 +247,8 @@ let dataPlane: [Target] = [
     "Turn",
     "DataPlane/Turn",
     [
-      "Domain", "Codecs", "Subscription", "Guardrails", "Models", "Tools", "Spool", "Wire",
+      "Domain", "Codecs", "Matching", "Subscription", "Guardrails", "Models", "Tools", "Spool",
+      "Wire",
       "WireServices", "Transport", grpcCore, grpcProtobuf, protobuf, nioCore, nioPosix, collections,
       crypto, logging,
     ]

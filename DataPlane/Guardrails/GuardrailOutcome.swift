@@ -6,6 +6,8 @@ package struct GuardrailOutcome: Hashable, Sendable {
   package var text: String
   /// The rule that blocked, if one did.
   package var blocked: Blocked?
+  /// Output: the rule that wants the model to write again, if one does; `text` is empty then.
+  package var regenerate: Regenerate?
   package var violations: [Violation]
 
   package struct Blocked: Hashable, Sendable {
@@ -15,6 +17,20 @@ package struct GuardrailOutcome: Hashable, Sendable {
 
     package init(ruleID: String, message: LocalizedText) {
       self.ruleID = ruleID
+      self.message = message
+    }
+  }
+
+  package struct Regenerate: Hashable, Sendable {
+    package var ruleID: String
+    /// What the author tells the model to do better; may be empty.
+    package var guidance: String
+    /// What to say if the next try breaks a rule of this sort too, by language.
+    package var message: LocalizedText
+
+    package init(ruleID: String, guidance: String, message: LocalizedText) {
+      self.ruleID = ruleID
+      self.guidance = guidance
       self.message = message
     }
   }
@@ -48,9 +64,15 @@ package struct GuardrailOutcome: Hashable, Sendable {
     }
   }
 
-  package init(text: String, blocked: Blocked? = nil, violations: [Violation] = []) {
+  package init(
+    text: String,
+    blocked: Blocked? = nil,
+    regenerate: Regenerate? = nil,
+    violations: [Violation] = []
+  ) {
     self.text = text
     self.blocked = blocked
+    self.regenerate = regenerate
     self.violations = violations
   }
 }

@@ -19,12 +19,29 @@ package final class GuardrailProgram: Sendable {
       if case .broken = matcher {
         guard rule.failsClosed else { return nil }
         if severity == .rewrite { severity = .block }
-      } else if severity == .rewrite, rule.rewrite?.mode == .regenerate {
+      } else if severity == .rewrite, !Self.canRewrite(merged.rule) {
         guard rule.failsClosed else { return nil }
         severity = .block
       }
       self.severity = severity
     }
+
+    /// Whether there is a place to rewrite: calls and counts are no text, and a text in the wrong
+    /// language is wrong as a whole.
+    private static func canRewrite(_ rule: GuardrailRule) -> Bool {
+      switch rule.kind {
+      case .toolArgs, .rate: false
+      case .language: rule.rewrite?.mode != .mask && rule.rewrite?.mode != .truncate
+      default: true
+      }
+    }
+
+    /// What a hit does at a stage: only a reply can be written again.
+    func severity(at stage: GuardrailRule.Stage) -> GuardrailRule.Severity {
+      regenerates && stage != .output ? .block : severity
+    }
+
+    var regenerates: Bool { severity == .rewrite && rule.rewrite?.mode == .regenerate }
 
     var rewriter: Rewriter {
       Rewriter(mode: rule.rewrite?.mode ?? .mask, with: rule.rewrite?.with, matcher: matcher)

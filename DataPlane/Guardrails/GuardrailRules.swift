@@ -9,22 +9,38 @@ package struct GuardrailRules: Sendable {
   ///
   /// First all block rules, then logs and rewrites in order (platform, agent, team, human), then all
   /// block rules once more on what came out; nothing is rewritten after that. The first rule that
-  /// blocks ends the check.
-  package func check(_ text: String, stage: GuardrailRule.Stage) -> GuardrailOutcome {
+  /// blocks, or wants the reply written again, ends the check.
+  package func check(
+    _ text: String,
+    stage: GuardrailRule.Stage,
+    about subject: GuardSubject = GuardSubject()
+  ) -> GuardrailOutcome {
     let here = steps(at: stage)
-    let blocks = here.filter { $0.severity == .block }
+    let blocks = here.filter { $0.severity(at: stage) == .block }
     var outcome = GuardrailOutcome(text: text)
-    if block(by: blocks, stage, &outcome) { return outcome }
-    for step in here where step.severity != .block {
-      guard let hits = step.matcher.hits(in: outcome.text) else { continue }
+    if block(by: blocks, stage, subject, &outcome) { return outcome }
+    for step in here where step.severity(at: stage) != .block {
+      guard let hits = step.matcher.hits(in: outcome.text, about: subject) else { continue }
       outcome.violations.append(violation(step, hits, in: outcome.text, stage))
+      if step.regenerates {
+        outcome.regenerate = GuardrailOutcome.Regenerate(
+          ruleID: step.rule.ruleID,
+          guidance: step.rule.rewrite?.with ?? "",
+          message: step.rule.message
+        )
+        outcome.text = ""
+        return outcome
+      }
       if step.severity == .rewrite {
         outcome.text = step.rewriter.apply(to: outcome.text, at: hits)
       }
     }
-    if outcome.text != text { _ = block(by: blocks, stage, &outcome) }
+    if outcome.text != text { _ = block(by: blocks, stage, subject, &outcome) }
     return outcome
   }
+
+  /// Whether a rule counts messages, so that somebody must.
+  package var countsMessages: Bool { steps.contains { $0.rule.kind == .rate } }
 
   func steps(at stage: GuardrailRule.Stage) -> [GuardrailProgram.Step] {
     steps.filter { $0.rule.stages.contains(stage) }
@@ -33,10 +49,11 @@ package struct GuardrailRules: Sendable {
   private func block(
     by blocks: [GuardrailProgram.Step],
     _ stage: GuardrailRule.Stage,
+    _ subject: GuardSubject,
     _ outcome: inout GuardrailOutcome
   ) -> Bool {
     for step in blocks {
-      guard let hits = step.matcher.hits(in: outcome.text) else { continue }
+      guard let hits = step.matcher.hits(in: outcome.text, about: subject) else { continue }
       outcome.violations.append(violation(step, hits, in: outcome.text, stage))
       outcome.blocked = GuardrailOutcome.Blocked(
         ruleID: step.rule.ruleID,
@@ -58,7 +75,7 @@ package struct GuardrailRules: Sendable {
     return GuardrailOutcome.Violation(
       tier: step.tier,
       ruleID: step.rule.ruleID,
-      severity: step.severity,
+      severity: step.severity(at: stage),
       stage: stage,
       range: hits.first,
       digest: Digest(of: Data(bytes[hits.first ?? 0 ..< bytes.count])).hex

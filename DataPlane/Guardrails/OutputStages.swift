@@ -15,6 +15,11 @@ enum OutputStages {
     var rewrites: [any OutputStage] = []
     for step in steps where step.severity != .log {
       switch (step.severity, step.matcher, step.rewriter.mode) {
+      // Added at the end, after all that has left.
+      case (.rewrite, .detector, .append), (.rewrite, .maxLength, .append),
+        (.rewrite, .mustInclude, .append), (.rewrite, .topic, .append),
+        (.rewrite, .language, .append):
+        continue
       case (.rewrite, .maxLength(let most), .truncate):
         let shortening = Shortening(most: most, marker: step.rewriter.with ?? "…")
         rewrites.append(OutputHead(rest: shortening.head))

@@ -8,6 +8,10 @@ enum RuleMatcher: Sendable {
   case maxLength(Int)
   /// One of the texts is missing.
   case mustInclude([String])
+  case topic(Topics)
+  case language(AllowedLanguages)
+  case toolArguments([ArgumentCheck])
+  case rate([RateLimit])
   /// The rule can't be run.
   case broken
 
@@ -40,8 +44,22 @@ enum RuleMatcher: Sendable {
     case .mustInclude:
       let texts = strings(rule.params["text"]).filter { !$0.isEmpty }
       return texts.isEmpty ? .broken : .mustInclude(texts)
-    case .language, .topic, .classifier, .toolArgs, .rate:
-      return .broken
+    case .language:
+      let allowed = strings(rule.params["allow"])
+      return allowed.isEmpty ? .broken : .language(AllowedLanguages(allowed))
+    case .topic: return .topic(try Topics(rule.params))
+    case .toolArgs:
+      var checks: [ArgumentCheck] = []
+      for check in rule.params["checks"]?.arrayValue ?? [] {
+        checks.append(try ArgumentCheck(check))
+      }
+      return checks.isEmpty ? .broken : .toolArguments(checks)
+    case .rate:
+      let limits = rule.params["limits"]?.arrayValue ?? []
+      let read = limits.compactMap { RateLimit($0) }
+      // A limit that this node doesn't know must not be passed over.
+      return read.isEmpty || read.count < limits.count ? .broken : .rate(read)
+    case .classifier: return .broken
     }
   }
 
@@ -50,13 +68,18 @@ enum RuleMatcher: Sendable {
   }
 
   /// UTF-8 ranges in a complete text; nil: no hit. An empty list: the text as a whole is the hit.
-  func hits(in text: String) -> [Range<Int>]? {
+  func hits(in text: String, about subject: GuardSubject) -> [Range<Int>]? {
     switch self {
     case .detector(let detector):
       let hits = detector.hits(in: Array(text.utf8))
       return hits.isEmpty ? nil : hits
     case .maxLength(let most): return text.count > most ? [] : nil
     case .mustInclude(let texts): return texts.allSatisfy(text.contains) ? nil : []
+    case .topic(let topics): return topics.hits(in: Array(text.utf8))
+    case .language(let allowed): return allowed.isForeign(text) ? [] : nil
+    case .toolArguments(let checks):
+      return checks.contains { $0.isBroken(by: text, of: subject.tool) } ? [] : nil
+    case .rate(let limits): return limits.contains { $0.isExceeded(by: subject) } ? [] : nil
     case .broken: return []
     }
   }

@@ -1,4 +1,5 @@
 internal import Domain
+internal import Guardrails
 package import Models
 package import Subscription
 package import Wire
@@ -13,6 +14,28 @@ package enum Prompt {
       PromptSegment(tier: "team", text: binding.team.prompt),
       PromptSegment(tier: "agent", text: binding.agent.prompt),
     ].filter { !$0.text.isEmpty }
+  }
+
+  /// What differs from turn to turn: behind the static segments, so that these stay cached.
+  static func ofTurn(
+    language: ReplyLanguage.Choice,
+    regeneration: GuardrailOutcome.Regenerate?
+  ) -> [PromptSegment] {
+    var segments: [PromptSegment] = []
+    if language.isSpoken {
+      let name = LanguageNames.sentence(language.tag)
+      let text = "Reply language: \(language.tag). Write this reply in \(name), as the person does."
+      segments.append(PromptSegment(tier: "language", text: text))
+    }
+    if let regeneration {
+      // Without the withheld text: it would only be said again.
+      var text =
+        "A first draft of this reply broke the rule '\(regeneration.ruleID)' and was withheld."
+      if !regeneration.guidance.isEmpty { text += " The rule: \(regeneration.guidance)" }
+      text += " Write the reply again so that it keeps the rule, and don't mention the draft."
+      segments.append(PromptSegment(tier: "guardrails", text: text))
+    }
+    return segments
   }
 
   /// Earlier messages and the new input, as vendors want them: the user first, roles in turns.

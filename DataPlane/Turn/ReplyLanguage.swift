@@ -1,17 +1,50 @@
 package import Domain
+internal import Matching
+internal import Subscription
+internal import Wire
 
-/// Chooses the language of texts that no model writes: apologies, block messages.
+/// Chooses the language and script of a reply, and of texts that no model writes: apologies, block
+/// messages, greetings.
+///
+/// In this order: the language that the newest message is in; that of the user's last message whose
+/// language could be told, as a short or mixed one keeps the conversation's language; what the
+/// channel tells (its locale); the persona's first. Only languages that the persona speaks count.
 package enum ReplyLanguage {
-  /// The user's language if the persona speaks it, else the persona's first.
-  ///
-  /// The channel's locale decides; without one, the script that most letters of the text are in,
-  /// where a script tells the language. Latin letters tell nothing, and leave the default.
-  package static func choose(locale: String, text: String, languages: [String]) -> String {
-    if let told = match(locale, in: languages) { return told }
-    if let script = dominantLanguage(of: text), let seen = match(script, in: languages) {
-      return seen
+  package struct Choice: Hashable, Sendable {
+    /// BCP 47; with the script where it is not the language's usual one: "hi-Latn". May be empty.
+    package var tag: String
+    /// True: the user wrote in it. Otherwise nothing but a guess.
+    package var isSpoken: Bool
+  }
+
+  /// - Parameter earlier: The user's messages before, the oldest first.
+  package static func choice(
+    locale: String,
+    text: String,
+    earlier: [String] = [],
+    languages: [String]
+  ) -> Choice {
+    // English too: a text in it is not in the only other language just because it has Latin letters.
+    let detector = LanguageDetector(among: Set(languages.map(primarySubtag) + ["en"]))
+    for message in [text] + earlier.suffix(10).reversed() {
+      if let found = detector.detect(message), let tag = spoken(found, among: languages) {
+        return Choice(tag: tag, isSpoken: true)
+      }
     }
-    return languages.first ?? ""
+    return Choice(tag: match(locale, in: languages) ?? languages.first ?? "", isSpoken: false)
+  }
+
+  package static func choose(locale: String, text: String, languages: [String]) -> String {
+    choice(locale: locale, text: text, languages: languages).tag
+  }
+
+  static func choose(for ground: TurnGround, plan: TurnPlan) -> Choice {
+    choice(
+      locale: ground.session.locale.isEmpty ? plan.locale : ground.session.locale,
+      text: ground.inputs.map(\.body).joined(separator: "\n"),
+      earlier: ground.history.filter(\.inbound).map(\.body),
+      languages: plan.binding.human.languages
+    )
   }
 
   /// The text for a language, else the one for all others, else any.
@@ -20,6 +53,21 @@ package enum ReplyLanguage {
     if let primary = texts[primarySubtag(language)] { return primary }
     if let general = texts[""] { return general }
     return texts.sorted { $0.key < $1.key }.first?.value ?? ""
+  }
+
+  /// The persona's own tag where it fits the script, else the language in the script it was seen in.
+  private static func spoken(_ found: DetectedLanguage, among languages: [String]) -> String? {
+    let tags = languages.filter { primarySubtag($0) == found.code }
+    guard let first = tags.first else { return nil }
+    if found.tag == found.code {
+      return tags.first { script(of: $0) == nil || script(of: $0) == found.script.lowercased() }
+        ?? first
+    }
+    return tags.first { script(of: $0) == found.script.lowercased() } ?? found.tag
+  }
+
+  private static func script(of tag: String) -> String? {
+    tag.split(separator: "-").dropFirst().first { $0.count == 4 }?.lowercased()
   }
 
   private static func match(_ language: String, in languages: [String]) -> String? {
@@ -31,34 +79,5 @@ package enum ReplyLanguage {
 
   private static func primarySubtag(_ language: String) -> String {
     String(language.lowercased().prefix { $0 != "-" && $0 != "_" })
-  }
-
-  /// By Unicode block: one language for each Indic script that is mostly one language's.
-  private static func dominantLanguage(of text: String) -> String? {
-    var counts: [String: Int] = [:]
-    var letters = 0
-    for scalar in text.unicodeScalars.prefix(2_000) where scalar.properties.isAlphabetic {
-      letters += 1
-      if let language = language(of: scalar) { counts[language, default: 0] += 1 }
-    }
-    guard let (language, count) = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }),
-      count * 2 > letters
-    else { return nil }
-    return language
-  }
-
-  private static func language(of scalar: Unicode.Scalar) -> String? {
-    switch scalar.value {
-    case 0x0900 ... 0x097F: "hi"
-    case 0x0980 ... 0x09FF: "bn"
-    case 0x0A00 ... 0x0A7F: "pa"
-    case 0x0A80 ... 0x0AFF: "gu"
-    case 0x0B00 ... 0x0B7F: "or"
-    case 0x0B80 ... 0x0BFF: "ta"
-    case 0x0C00 ... 0x0C7F: "te"
-    case 0x0C80 ... 0x0CFF: "kn"
-    case 0x0D00 ... 0x0D7F: "ml"
-    default: nil
-    }
   }
 }

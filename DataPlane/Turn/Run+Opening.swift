@@ -114,15 +114,10 @@ extension Run {
 
   /// The conversation is ours: choose the rules by its language, and show that we type.
   private mutating func begin(_ ground: TurnGround) async {
-    let language = ReplyLanguage.choose(
-      locale: ground.session.locale.isEmpty ? plan.locale : ground.session.locale,
-      text: ground.inputs.map(\.body).joined(separator: "\n"),
-      languages: plan.binding.human.languages
-    )
     guards = services.guards.guards(
       for: plan.binding,
       channel: plan.address.channel,
-      language: language
+      language: ReplyLanguage.choose(for: ground, plan: plan).tag
     )
     streamer = Self.streamer(guards, delivery)
     if case .stream(let stream) = delivery { await stream.typing() }

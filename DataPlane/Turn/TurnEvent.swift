@@ -52,6 +52,8 @@ package enum TurnAction: Sendable {
   case begin(Bindery_V1_BeginTurnRequest)
   case guardText(String, stage: GuardrailRule.Stage)
   case callModel(ModelRequest)
+  /// The same, after forgetting all that the model has written: a rule wants it written again.
+  case callModelAgain(ModelRequest)
   /// The model is done: finish the output guards over all that it wrote.
   case guardOutput
   case journal(Bindery_V1_JournalEntry)

@@ -56,8 +56,10 @@ package struct TurnMachine: Sendable {
   var journal = TurnJournal([])
   var rows = TurnRows()
   var messages: [ModelMessage] = []
-  /// Language of the texts that no model writes.
-  var language = ""
+  /// Language of the reply, and of the texts that no model writes.
+  var language = ReplyLanguage.Choice(tag: "", isSpoken: false)
+  /// The rule that the reply was written again for.
+  var regeneration: GuardrailOutcome.Regenerate?
   /// Calls of the round that have not been looked at.
   var pendingCalls: [ModelToolCall] = []
   var results: [ModelToolResult] = []
@@ -142,11 +144,7 @@ package struct TurnMachine: Sendable {
       self.ground = ground
       journal = TurnJournal(ground.journal)
       let text = ground.inputs.map(\.body).joined(separator: "\n")
-      language = ReplyLanguage.choose(
-        locale: ground.session.locale.isEmpty ? plan.locale : ground.session.locale,
-        text: text,
-        languages: plan.binding.human.languages
-      )
+      language = ReplyLanguage.choose(for: ground, plan: plan)
       guard gate.isOpen else { return giveUp(.held, outcome: .held, now: 0) }
       state = .guardingInput
       return .guardText(text, stage: .input)
@@ -171,7 +169,7 @@ package struct TurnMachine: Sendable {
     guard let ground else { return outOfOrder(now) }
     rows.add(outcome, outboundBlocked: true, atMS: now, mint: mint)
     if let blocked = outcome.blocked {
-      return conclude(.blocked, text: blockText(blocked), gate: gate, now: now)
+      return conclude(.blocked, text: blockText(blocked.message), gate: gate, now: now)
     }
     messages = Prompt.messages(
       history: ground.history,
@@ -185,17 +183,21 @@ package struct TurnMachine: Sendable {
 
   mutating func callModel(gate: TurnGate, now: Int64) -> TurnAction {
     guard gate.isOpen else { return giveUp(.held, outcome: .held, now: now) }
-    let agent = plan.binding.agent
     state = .awaitingModel
-    return .callModel(
-      ModelRequest(
-        model: agent.modelRoutes.default,
-        system: Prompt.system(plan.binding),
-        messages: messages,
-        tools: agent.tools,
-        toolsAllowed: toolRounds < agent.maxToolIterations,
-        maxTokens: agent.modelRoutes.maxTokens
-      )
+    let agent = plan.binding.agent
+    return .callModel(modelRequest(toolsAllowed: toolRounds < agent.maxToolIterations))
+  }
+
+  private func modelRequest(toolsAllowed: Bool) -> ModelRequest {
+    let agent = plan.binding.agent
+    return ModelRequest(
+      model: agent.modelRoutes.default,
+      system: Prompt.system(plan.binding)
+        + Prompt.ofTurn(language: language, regeneration: regeneration),
+      messages: messages,
+      tools: agent.tools,
+      toolsAllowed: toolsAllowed,
+      maxTokens: agent.modelRoutes.maxTokens
     )
   }
 
@@ -209,7 +211,8 @@ package struct TurnMachine: Sendable {
     rows.add(attempts)
     self.released = released
     if !answer.text.isEmpty { hasText = true }
-    if !answer.calls.isEmpty, toolRounds < plan.binding.agent.maxToolIterations {
+    let mayCall = regeneration == nil && toolRounds < plan.binding.agent.maxToolIterations
+    if !answer.calls.isEmpty, mayCall {
       toolRounds += 1
       messages.append(.assistant(text: answer.text, calls: answer.calls))
       pendingCalls = answer.calls
@@ -231,7 +234,7 @@ package struct TurnMachine: Sendable {
     rows.add(attempts)
     self.released = released
     // The router gives up once text was handed on. If none of it has left, one new call is free.
-    if afterOutput, released.isEmpty, !hasRestarted {
+    if afterOutput, released.isEmpty, !hasRestarted, regeneration == nil {
       hasRestarted = true
       return callModel(gate: gate, now: now)
     }
@@ -247,22 +250,41 @@ package struct TurnMachine: Sendable {
     self.released = released
     rows.add(outcome, outboundBlocked: true, atMS: now, mint: mint)
     if let blocked = outcome.blocked {
-      return conclude(.blocked, text: afterReleased(blockText(blocked)), gate: gate, now: now)
+      let text = blockText(blocked.message)
+      return conclude(.blocked, text: afterReleased(text), gate: gate, now: now)
     }
+    if let again = outcome.regenerate { return regenerate(again, gate: gate, now: now) }
     guard !outcome.text.isEmpty else { return apologise(gate: gate, now: now) }
     return conclude(.replied, text: outcome.text, gate: gate, now: now)
   }
 
+  /// One more try, without tools, told which rule the first one broke; then the rule's message.
+  private mutating func regenerate(
+    _ wanted: GuardrailOutcome.Regenerate,
+    gate: TurnGate,
+    now: Int64
+  ) -> TurnAction {
+    guard regeneration == nil, released.isEmpty else {
+      let text = afterReleased(blockText(wanted.message))
+      return conclude(.blocked, text: text, gate: gate, now: now)
+    }
+    guard gate.isOpen else { return giveUp(.held, outcome: .held, now: now) }
+    regeneration = wanted
+    hasText = false
+    state = .awaitingModel
+    return .callModelAgain(modelRequest(toolsAllowed: false))
+  }
+
   /// Never silence: the persona's own apology, in the user's language where the persona speaks it.
   private mutating func apologise(gate: TurnGate, now: Int64) -> TurnAction {
-    let apology = ReplyLanguage.text(plan.binding.human.apology, language: language)
+    let apology = ReplyLanguage.text(plan.binding.human.apology, language: language.tag)
     return conclude(.failed, text: afterReleased(apology), gate: gate, now: now)
   }
 
-  private func blockText(_ blocked: GuardrailOutcome.Blocked) -> String {
-    let text = ReplyLanguage.text(blocked.message, language: language)
+  private func blockText(_ message: LocalizedText) -> String {
+    let text = ReplyLanguage.text(message, language: language.tag)
     return text.isEmpty
-      ? ReplyLanguage.text(plan.binding.human.apology, language: language) : text
+      ? ReplyLanguage.text(plan.binding.human.apology, language: language.tag) : text
   }
 
   private func afterReleased(_ text: String) -> String {

@@ -136,8 +136,12 @@ struct Run {
     case .begin(let request):
       return .event(.opened(await open(request)))
     case .guardText(let text, let stage):
-      return .event(.guarded(guards.check(text, stage: stage)))
+      return .event(.guarded(guards.check(text, stage: stage, in: machine.moment)))
     case .callModel(let request):
+      return await callModel(request)
+    case .callModelAgain(let request):
+      // Nothing of the first try has left: rules that regenerate need the whole text.
+      streamer = Self.streamer(guards, delivery)
       return await callModel(request)
     case .guardOutput:
       return .event(.outputGuarded(streamer.finish(), released: streamer.released))

@@ -92,8 +92,32 @@ package protocol GuardsMaking: Sendable {
 
 /// The rules that hold for one turn.
 package protocol TurnGuards: Sendable {
-  func check(_ text: String, stage: GuardrailRule.Stage) -> GuardrailOutcome
+  func check(
+    _ text: String,
+    stage: GuardrailRule.Stage,
+    in moment: GuardedMoment
+  )
+    -> GuardrailOutcome
   func makeOutput() -> any OutputGuarding
+}
+
+/// Where in which conversation a text is checked.
+package struct GuardedMoment: Sendable {
+  package var address: ConversationAddress
+  /// The tool that is about to be called; empty elsewhere.
+  package var tool: String
+  /// The user's messages that are known, those of this turn among them; only at input.
+  package var arrivals: [ArrivalTable.Arrival]
+
+  package init(
+    address: ConversationAddress,
+    tool: String = "",
+    arrivals: [ArrivalTable.Arrival] = []
+  ) {
+    self.address = address
+    self.tool = tool
+    self.arrivals = arrivals
+  }
 }
 
 /// Output rules over a text that arrives in pieces. A value: a copy is a place to go back to.

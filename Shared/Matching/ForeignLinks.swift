@@ -33,14 +33,16 @@ package struct ForeignLinks: Detector {
     parents = names.filter { $0.hasPrefix("*.") }.map { String($0.dropFirst()) }
   }
 
-  package var searchesGrowingText: Bool { false }
+  package var searchesGrowingText: Bool { true }
 
   package func step(
     in text: UnsafeRawBufferPointer,
     from start: Int,
     isComplete: Bool
   ) -> DetectionStep {
-    guard isComplete else { return .clear(upTo: start) }
+    // No link has a space in it: what stands before the last space is decided, whatever follows.
+    let text = isComplete ? text : Self.closed(text)
+    guard start < text.count else { return .clear(upTo: start) }
     var start = start
     while let match = pattern.firstMatch(in: text, from: start) {
       let link = Self.withoutTrailingPunctuation(match, in: text)
@@ -53,6 +55,12 @@ package struct ForeignLinks: Detector {
       }
     }
     return .clear(upTo: text.count)
+  }
+
+  /// Up to the end of the last ASCII white space: what `\s` in the pattern matches.
+  private static func closed(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    let end = text.lastIndex { $0 == 0x20 || (0x09 ... 0x0D).contains($0) && $0 != 0x0B }
+    return UnsafeRawBufferPointer(rebasing: text[..<(end.map { $0 + 1 } ?? 0)])
   }
 
   private func isAllowed(_ host: String) -> Bool {

@@ -27,12 +27,15 @@ package enum DiagnosticCatalogue {
     error("GRD_DUP_ID", "One tier has two rules with one id."),
     error("GRD_UNKNOWN_KIND", "No kind of rule, or one that nodes can't run yet."),
     error("GRD_BAD_SEVERITY", "The severity is missing, or not block, rewrite or log."),
-    error("GRD_BAD_STAGE", "No such stage of a turn."),
+    error("GRD_BAD_STAGE", "No such stage of a turn, or one at which the kind can't run."),
     error("GRD_BAD_REGEX", "A pattern or list of words that the matcher can't read."),
     error("GRD_UNSAFE_REGEX", "A pattern outside of the linear-time subset."),
-    error("GRD_REWRITE_MISSING", "The rule rewrites, but doesn't say how, or nodes can't do it."),
+    error("GRD_REWRITE_MISSING", "The rule rewrites, but doesn't say how, or its kind can't."),
     error("GRD_KIND_CLASH", "Two tiers have one rule id with different kinds."),
-    error("GRD_CONTRADICTION", "What must be said is what another rule forbids."),
+    error(
+      "GRD_CONTRADICTION",
+      "What must be said is what another rule forbids, or nothing is left."
+    ),
     error("GRD_OVERRIDE_DENIED", "An override of a rule that is not there, or doesn't permit it."),
   ]
 

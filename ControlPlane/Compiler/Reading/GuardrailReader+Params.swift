@@ -88,11 +88,14 @@ extension GuardrailReader {
         )
       }
       return params.members.merging(["detect": Self.list(wanted)]) { _, new in new }
+    case .language: return language(params)
+    case .topic: return topic(params)
+    case .toolArgs: return toolArguments(params)
+    case .rate: return rate(params)
     // Refused where the kind is read.
-    case .language, .topic, .classifier, .toolArgs, .rate:
-      return params.members
+    case .classifier: return params.members
     }
   }
 
-  private static func list(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
+  static func list(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
 }

@@ -19,7 +19,8 @@ struct GuardrailReader {
 
   /// Kinds that a node can run; the others are refused rather than silently without effect.
   private static let supported: [GuardrailRule.Kind] = [
-    .regex, .keyword, .pii, .maxLength, .mustInclude, .urlAllowlist,
+    .regex, .keyword, .pii, .maxLength, .mustInclude, .urlAllowlist, .language, .topic, .toolArgs,
+    .rate,
   ]
 
   func rules(in spec: SpecReader) -> TierRules {
@@ -74,8 +75,9 @@ struct GuardrailReader {
         hint: "use block, rewrite or log"
       )
     }
-    let stages = stages(reader)
+    let stages = stages(reader, of: kind)
     let rewrite = rewrite(reader, severity: severity)
+    if let kind { checkFit(of: kind, stages, severity, rewrite, reader) }
     let params = reader.object("params")
     let checked = kind.map { check(params, of: $0, &detector) } ?? params.members
     // A rule that stops or changes a text fails closed, one that only takes notes fails open.
@@ -109,7 +111,7 @@ struct GuardrailReader {
       failsClosed: onError == "closed",
       overridableBy: overridable,
       enabled: reader.bool("enabled", default: true),
-      bound: bound(of: kind, params: params, rewrite: rewrite)
+      bound: bound(of: kind, severity, params: params, rewrite: rewrite)
     )
   }
 
@@ -211,8 +213,11 @@ struct GuardrailReader {
     return id
   }
 
-  private func stages(_ reader: SpecReader) -> [GuardrailRule.Stage] {
-    guard reader.value("stages") != nil else { return [.output] }
+  private func stages(
+    _ reader: SpecReader,
+    of kind: GuardrailRule.Kind?
+  ) -> [GuardrailRule.Stage] {
+    guard reader.value("stages") != nil else { return [kind?.onlyStage ?? .output] }
     var stages: [GuardrailRule.Stage] = []
     for (index, text) in reader.strings("stages", bare: true).enumerated() {
       if let stage = GuardrailRule.Stage(rawValue: text) {
@@ -261,24 +266,20 @@ struct GuardrailReader {
         hint: "add with: …"
       )
     }
-    if mode == .regenerate {
-      reader.problems.add(
-        "GRD_REWRITE_MISSING",
-        at: rewrite.pointer("mode"),
-        "nodes can't let the model try again yet",
-        hint: "use replace or mask, or severity block with a message"
-      )
-    }
     return GuardrailRule.Rewrite(mode: mode, with: with)
   }
 
   /// How far back a hit can reach in a text that still grows; nil: the whole text.
   private func bound(
     of kind: GuardrailRule.Kind,
+    _ severity: GuardrailRule.Severity,
     params: SpecReader,
     rewrite: GuardrailRule.Rewrite?
   ) -> Int? {
-    if let mode = rewrite?.mode, [.append, .prepend, .truncate].contains(mode) { return nil }
+    if let mode = rewrite?.mode, [.append, .prepend, .truncate, .regenerate].contains(mode) {
+      // What only adds at the end holds nothing back.
+      return mode == .append && severity == .rewrite ? 0 : nil
+    }
     switch kind {
     case .keyword:
       // The longest word, what surrounds it, and room for folded letters and several spaces.
@@ -286,6 +287,8 @@ struct GuardrailReader {
     case .regex:
       return params.string("pattern").flatMap { PatternBound.of($0) }
     case .pii: return 320
+    // The longest that usual browsers take; a longer link is held back to its end all the same.
+    case .urlAllowlist: return 2_083
     default: return nil
     }
   }

@@ -118,6 +118,8 @@ struct Forbidding: Sendable {
   private enum Look {
     case detector(any Detector)
     case longerThan(Int)
+    case topic(Topics)
+    case languageOtherThan(AllowedLanguages)
   }
 
   /// nil for a rule that is no matter of single texts, or can't run: that was told where it was read.
@@ -147,6 +149,8 @@ struct Forbidding: Sendable {
       case .maxLength:
         guard let most = rule.params["max"]?.intValue else { return nil }
         look = .longerThan(Int(clamping: most))
+      case .topic: look = .topic(try Topics(rule.params))
+      case .language: look = .languageOtherThan(AllowedLanguages(strings("allow")))
       default: return nil
       }
     } catch {
@@ -164,6 +168,8 @@ struct Forbidding: Sendable {
     switch look {
     case .detector(let detector): return detector.isFound(in: text.bytes)
     case .longerThan(let most): return text.count > most
+    case .topic(let topics): return topics.hits(in: text.bytes) != nil
+    case .languageOtherThan(let allowed): return allowed.isForeign(text.text)
     }
   }
 

@@ -90,6 +90,15 @@ struct GuardrailChecks {
           _ = try Pattern(rule.params["pattern"]?.stringValue ?? "")
         case .keyword:
           _ = try Keywords((rule.params["words"]?.arrayValue ?? []).compactMap(\.stringValue))
+        case .topic: _ = try Topics(rule.params)
+        case .language where rule.params["allow"]?.arrayValue?.isEmpty != false:
+          return Self.diagnostic(
+            "GRD_CONTRADICTION",
+            owner.document,
+            at: "\(owner.path(of: rule.ruleID, isOverride: false))/params/allow",
+            "together with the other tiers' rule of this id no language is allowed",
+            hint: "name a language that all of them name, in the same way"
+          )
         default: return nil
         }
         return nil

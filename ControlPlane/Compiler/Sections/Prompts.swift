@@ -73,6 +73,17 @@ enum Apologies {
   private static let builtIn: LocalizedText = [
     "en": "Sorry, something went wrong on our side. Please try again in a moment.",
     "hi": "माफ़ कीजिए, हमारी ओर से कुछ गड़बड़ हो गई। कृपया थोड़ी देर में फिर कोशिश करें।",
+    "hi-Latn":
+      "Maaf kijiye, hamari taraf se kuch gadbad ho gayi. Kripya thodi der mein phir koshish "
+      + "karein.",
+    "kn-Latn":
+      "Kshamisi, namma kadeyinda eno thondareyagide. Dayavittu swalpa samayada nantara matte "
+      + "prayatnisi.",
+    "ta-Latn":
+      "Mannikkavum, engal pakkathil edho thavaru nadandhuvittathu. Siridhu nerathil meendum "
+      + "muyarchikkavum.",
+    "te-Latn": "Kshaminchandi, maa vaipu edo porapatu jarigindi. Dayachesi kasepatlo malli "
+      + "prayatninchandi.",
     "kn": "ಕ್ಷಮಿಸಿ, ನಮ್ಮ ಕಡೆಯಿಂದ ಏನೋ ತೊಂದರೆಯಾಗಿದೆ. ದಯವಿಟ್ಟು ಸ್ವಲ್ಪ ಸಮಯದ ನಂತರ ಮತ್ತೆ ಪ್ರಯತ್ನಿಸಿ.",
     "ta": "மன்னிக்கவும், எங்கள் பக்கத்தில் ஏதோ தவறு நடந்துவிட்டது. சிறிது நேரத்தில் மீண்டும் முயற்சிக்கவும்.",
     "te": "క్షమించండి, మా వైపు ఏదో పొరపాటు జరిగింది. దయచేసి కాసేపట్లో మళ్లీ ప్రయత్నించండి.",
@@ -80,12 +91,19 @@ enum Apologies {
     "bn": "দুঃখিত, আমাদের দিক থেকে কিছু সমস্যা হয়েছে। অনুগ্রহ করে একটু পরে আবার চেষ্টা করুন।",
   ]
 
-  /// Complete for all `languages`: the author's text, the built-in one, or the English one.
+  /// Complete for all `languages`: the author's text, the built-in one, or the English one. Where it
+  /// is the built-in one, in Latin letters too.
   static func complete(_ written: LocalizedText, for languages: [String]) -> LocalizedText {
     var result = written
     for language in languages where result[language] == nil {
       let primary = String(language.prefix { $0 != "-" })
-      result[language] = written[primary] ?? written[""] ?? builtIn[primary] ?? builtIn["en"]
+      let latin = "\(primary)-Latn"
+      if let own = written[primary] ?? written[""] {
+        result[language] = own
+      } else {
+        result[language] = builtIn[language] ?? builtIn[primary] ?? builtIn["en"]
+        if result[latin] == nil, let text = builtIn[latin] { result[latin] = text }
+      }
     }
     return result
   }

@@ -1,13 +1,15 @@
 /// What the offline model understands of a prompt: the persona's name, languages and greetings.
 ///
 /// It reads the lines that the compiler writes, and nothing else: `You are <name>,`,
-/// `Languages: hi (default), en` and `Greeting (hi): …`.
+/// `Languages: hi (default), en` and `Greeting (hi): …`; and the turn's `Reply language: hi-Latn.`
 struct SimulatedPersona: Hashable {
   /// Empty when the prompt names none.
   var name = ""
   /// The first is the default.
   var languages: [String] = []
   var greetings: [String: String] = [:]
+  /// What the turn's own segment tells.
+  private var replyLanguage: String?
 
   init(_ system: [PromptSegment]) {
     for segment in system {
@@ -23,6 +25,8 @@ struct SimulatedPersona: Hashable {
       languages = rest.split(separator: ",").map { entry in
         entry.replacing("(default)", with: "").trimmingWhitespace
       }.filter { !$0.isEmpty }
+    } else if let rest = line.dropping("Reply language: ") {
+      replyLanguage = String(rest.prefix { $0 == "-" || $0.isLetter })
     } else if let rest = line.dropping("Greeting ("), let end = rest.firstIndex(of: ")"),
       let text = rest[end...].dropping("): ")
     {
@@ -30,9 +34,10 @@ struct SimulatedPersona: Hashable {
     }
   }
 
-  /// The language to answer in: that of the text's script if the persona speaks it; English for
+  /// The language to answer in: the one that is told; else that of the text's script if the persona speaks it; English for
   /// Latin letters with an English function word; else the default.
   func language(for text: String) -> String {
+    if let replyLanguage { return replyLanguage }
     var counts: [String: Int] = [:]
     for scalar in text.unicodeScalars.prefix(2_000) where scalar.properties.isAlphabetic {
       counts[Self.script(of: scalar), default: 0] += 1

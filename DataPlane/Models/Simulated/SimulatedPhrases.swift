@@ -11,7 +11,8 @@ struct SimulatedPhrases: Sendable {
   }
 
   init(language: String) {
-    sentences = Self.known[SimulatedPersona.primary(language)] ?? Self.english
+    sentences =
+      Self.known[language] ?? Self.known[SimulatedPersona.primary(language)] ?? Self.english
   }
 
   /// Says that no language model is behind the answer.
@@ -49,6 +50,14 @@ struct SimulatedPhrases: Sendable {
       found: "{tool} के अनुसार: {text}",
       failed: "{tool} अभी काम नहीं कर पाया।",
       missing: "{tool} के लिए यह चाहिए: {text}।"
+    ),
+    "hi-Latn": Sentences(
+      honest: "Main {name} hoon aur ek nakli (simulated) model se bol raha hoon: "
+        + "asli bhasha model juda nahi hai.",
+      heard: "Aapne likha: “{text}”",
+      found: "{tool} ke anusaar: {text}",
+      failed: "{tool} abhi kaam nahi kar paya.",
+      missing: "{tool} ke liye yeh chahiye: {text}."
     ),
     "kn": Sentences(
       honest: "ನಾನು {name}, ಸಿಮ್ಯುಲೇಟೆಡ್ (simulated) ಮಾದರಿಯಿಂದ ಮಾತನಾಡುತ್ತಿದ್ದೇನೆ: ನಿಜವಾದ ಭಾಷಾ ಮಾದರಿ ಜೋಡಿಸಿಲ್ಲ.",

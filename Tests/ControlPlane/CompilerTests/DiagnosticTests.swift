@@ -161,7 +161,7 @@ import Testing
       ([:], []), (["rule_id": "No Cure"], ["GRD_BAD_ID /rule_id"]),
       (["rule_id": "platform.secrets"], ["GRD_BAD_ID /rule_id"]),
       (["kind": "keywords"], ["GRD_UNKNOWN_KIND /kind"]),
-      (["kind": "topic"], ["GRD_UNKNOWN_KIND /kind"]),
+      (["kind": "classifier"], ["GRD_UNKNOWN_KIND /kind"]),
       (["severity": "stop"], ["GRD_BAD_SEVERITY /severity"]),
       (["severity": nil], ["GRD_BAD_SEVERITY /severity"]),
       (["stages": ["outputs"]], ["GRD_BAD_STAGE /stages/0"]),

@@ -134,9 +134,4 @@ import Testing
     #expect(check(.log, true).text == "fine")
     #expect(check(.block, false) == GuardrailOutcome(text: "fine"))
   }
-
-  @Test func `a rule to regenerate blocks, as nothing else keeps its hit from the reader`() {
-    let outcome = rules(agent: [rule("x", .regex, .rewrite, ["pattern": "a"], .regenerate)])
-    #expect(outcome.check("a", stage: .output).blocked?.ruleID == "x")
-  }
 }

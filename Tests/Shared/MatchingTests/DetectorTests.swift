@@ -18,7 +18,8 @@ struct SeededGenerator: RandomNumberGenerator {
   static let pieces = [
     "refund", "paisa", "wapas", "paisa wapas", " ", "  ", "\n", "-", ".", "@", "+", "9198765",
     "43210", "9876543210", "2341", "234123412346", "5 mg", "mg", "1", "२३४१", "7", "क", "्", "ा",
-    "ABCPE", "1234F", "asha", "okaxis", "ybl", "mail.example", ".in", "é", "K", "4111", "1111",
+    "http://", "www.", "/x", "ABCPE", "1234F", "asha", "okaxis", "ybl", "mail.example", ".in", "é",
+    "K", "4111", "1111",
     "4111 1111-1111 1111", "@okaxis",
     "चमत्कारी", "इलाज", "a", "b", "ab", "₹", "😀",
   ]
@@ -32,10 +33,11 @@ struct SeededGenerator: RandomNumberGenerator {
       PersonalData(),
       PersonalData([.aadhaar]),
       PersonalData([.card, .upi]),
+      try ForeignLinks(allowing: ["mail.example"]),
     ]
   }
 
-  @Test(arguments: 0 ..< 7)
+  @Test(arguments: 0 ..< 8)
   func `a growing text has the hits of the whole`(index: Int) throws {
     let detector = try Self.detectors()[index]
     #expect(detector.searchesGrowingText)

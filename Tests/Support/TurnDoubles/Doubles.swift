@@ -190,9 +190,26 @@ package struct WordGuards: GuardsMaking, TurnGuards {
     language: String
   ) -> any TurnGuards { self }
 
-  package func check(_ text: String, stage: GuardrailRule.Stage) -> GuardrailOutcome {
+  package func check(
+    _ text: String,
+    stage: GuardrailRule.Stage,
+    in moment: GuardedMoment
+  ) -> GuardrailOutcome {
+    check(text, stage: stage)
+  }
+
+  private func check(_ text: String, stage: GuardrailRule.Stage) -> GuardrailOutcome {
     var outcome = GuardrailOutcome(text: text.replacingOccurrences(of: "SECRET", with: "[hidden]"))
     if text.contains("SECRET") { outcome.violations.append(violation(.rewrite, stage)) }
+    if text.contains("AGAIN"), stage == .output {
+      outcome.regenerate = .init(
+        ruleID: "no-again",
+        guidance: "Never shout.",
+        message: ["": "Let us talk about something else."]
+      )
+      outcome.text = ""
+      outcome.violations.append(violation(.rewrite, stage))
+    }
     if text.contains("BLOCK") {
       outcome.blocked = GuardrailOutcome.Blocked(
         ruleID: "no-block",

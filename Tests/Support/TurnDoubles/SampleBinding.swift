@@ -17,7 +17,8 @@ package struct SampleTenant: Sendable {
     maxToolIterations: Int = 3,
     degraded: CompiledBinding.DegradedPolicy = .serve,
     languages: [String] = ["en", "hi"],
-    pausedPolicy: PausedPolicy = .hold
+    pausedPolicy: PausedPolicy = .hold,
+    guardrails: [GuardrailRule] = []
   ) {
     let tenantID = TenantID(UUID())
     let bindingID = BindingID(UUID())
@@ -104,7 +105,7 @@ package struct SampleTenant: Sendable {
         maxToolIterations: maxToolIterations,
         memoryPolicy: .null,
         retrieval: .null,
-        guardrails: []
+        guardrails: guardrails
       )
     )
   }
