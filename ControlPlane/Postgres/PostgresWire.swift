@@ -202,6 +202,8 @@ actor PostgresWire {
     // In pipeline mode, libpq reports the state as of the last synchronisation point.
     let isIdle = PQtransactionStatus(handle.pointer) == PQTRANS_IDLE
     currentCondition.store(isIdle ? .idle : .occupied, ordering: .releasing)
+    // Whoever waited for room to write may have got the answer without waiting again.
+    watch(.read)
     if PQstatus(handle.pointer) == CONNECTION_BAD { fail(Self.broke) }
   }
 

@@ -166,14 +166,22 @@ package struct Publisher: Sendable {
     _ makePlan: (World) throws -> Plan
   ) async throws -> Outcome {
     var made: (world: World, plan: Plan)?
-    let revision = try await store.publish(
-      locking: roots.tenants,
-      author: roots.author,
-      reason: roots.reason
-    ) {
+    let revision: Revision?
+    do {
+      revision = try await store.publish(
+        locking: roots.tenants,
+        author: roots.author,
+        reason: roots.reason
+      ) {
+        let (world, plan) = try await plan(from: roots, makePlan)
+        made = (world, plan)
+        return plan.publication
+      }
+    } catch let error as StoreError where error.kind == .taken {
+      // Another tenant was faster: a plan of now says what is taken, and where it is claimed.
       let (world, plan) = try await plan(from: roots, makePlan)
-      made = (world, plan)
-      return plan.publication
+      guard plan.publication == nil else { throw error }
+      return Outcome(plan: plan, revision: world.revision, stored: false)
     }
     guard let made else { throw StoreError.corrupt(what: "a plan") }
     return Outcome(

@@ -70,9 +70,10 @@ private struct Reading {
     for object in part.deleted { world.deleted[object.key] = object }
     for head in part.heads where world.objects[head.key] == nil {
       // A tier that is compiled already need not be read.
-      if let stored = cache.stored(head.id, version: head.version, updatedAt: head.updatedAt),
+      if var stored = cache.stored(head.id, version: head.version, updatedAt: head.updatedAt),
         request.heads.contains(head.key)
       {
+        stored.source = head.source
         world.objects[head.key] = stored
         world.names[head.key] = nil
       } else {
@@ -86,15 +87,17 @@ private struct Reading {
 
   mutating func readRoots(_ roots: WorldLoader.Roots) async throws {
     var request = WorldRequest()
+    // What is no slug is not there, and is told with all else that is wrong.
     request.objects = Set(roots.documents.map(\.key)).union(roots.expected)
-    for tenant in roots.tenants {
+      .filter { isSlug($0.tenant) && isSlug($0.slug) }
+    for tenant in roots.tenants where isSlug(tenant) {
       request.objects.insert(ObjectKey(kind: .tenant, tenant: tenant, slug: tenant))
     }
     request.owned = roots.owned
     request.allNamesOf = roots.allNamesOf
     let claims = Planner.claims(of: roots.documents)
     request.routes = claims.routes
-    request.accounts = claims.accounts
+    request.accounts = claims.accounts.filter(isSlug)
     try await read(request)
   }
 
@@ -159,15 +162,18 @@ private struct Reading {
     request.names = request.names.filter { world.objects[$0] == nil }
     let isNothing = request.heads.isEmpty && request.names.isEmpty && request.compiled.isEmpty
     if !isNothing { try await read(request) }
-    try await readWhole(request.heads.filter { world.names[$0] != nil })
+    try await readWhole(request.heads)
   }
 
-  /// Tiers that have to be compiled; the ids of the teams that they hand off to stand in them.
+  /// Tiers that have to be compiled; the ids of the teams that they hand off to stand in them. Those of
+  /// the compiled ones, too: what is kept may be dropped before the plan asks for it.
   private mutating func readWhole(_ tiers: Set<ObjectKey>) async throws {
-    guard !tiers.isEmpty else { return }
-    var request = WorldRequest()
-    request.objects = tiers
-    try await read(request)
+    let unread = tiers.filter { world.names[$0] != nil }
+    if !unread.isEmpty {
+      var request = WorldRequest()
+      request.objects = unread
+      try await read(request)
+    }
     var more = WorldRequest()
     for key in tiers where key.kind == .team {
       guard let team = world.objects[key] else { continue }

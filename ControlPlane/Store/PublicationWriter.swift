@@ -21,7 +21,7 @@ struct PublicationWriter: Sendable {
     let tenant = try await lockTenant(
       group.tenantID,
       on: connection,
-      after: [work(for: group.tenantID)]
+      after: [work(for: group.tenantID), queue(for: group.tenantID)]
     )
     if tenant == nil, !group.isNew { throw StoreError.unknownTenant(group.slug) }
     try await checkGeneration(on: connection)
@@ -29,9 +29,15 @@ struct PublicationWriter: Sendable {
     _ = try await connection.pipeline(ReleaseStatements(group).statements)
   }
 
-  /// Locks a tenant against other publications.
+  /// Keeps other publications of a tenant waiting, and nobody else.
   func lock(_ tenant: TenantID, on connection: PostgresConnection) async throws {
-    _ = try await lockTenant(tenant, on: connection, after: [work(for: tenant)])
+    _ = try await connection.pipeline([work(for: tenant), queue(for: tenant)])
+  }
+
+  /// Publications of a tenant follow each other by this lock and not by the tenant's row alone: one
+  /// may be planned under it, and a pause must not wait for that.
+  private func queue(for tenant: TenantID) -> SQL {
+    "select pg_advisory_xact_lock(hashtextextended(\(tenant.description), 5))"
   }
 
   /// Second pass: everything that the publication puts.

@@ -1,5 +1,5 @@
 package import Domain
-internal import Foundation
+package import Foundation
 internal import Postgres
 
 extension Store {

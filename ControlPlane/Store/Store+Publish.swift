@@ -30,9 +30,8 @@ extension Store {
     return revision
   }
 
-  /// Locks tenants, then has a publication made, which nobody can be faster than, and carries it out.
-  ///
-  /// Other publications of these tenants wait meanwhile; `make` must not take long.
+  /// Keeps other publications of tenants waiting, has one made, which none can be faster than, and
+  /// carries it out. A tenant's switches don't wait for what is made.
   ///
   /// - Returns: nil when there is nothing to publish.
   package func publish(
@@ -45,7 +44,10 @@ extension Store {
     let revision = try await retryingLostRaces { () -> Revision?? in
       try await app.withTransaction(settings: writer.auditSettings) { connection -> Revision?? in
         let known = try await distribution.query(
-          "select id from tenants where slug = any (\(tenants.sorted())::text[]) order by slug"
+          """
+          select id from tenants where slug = any (\(tenants.sorted())::text[])
+          order by slug collate "C"
+          """
         )
         for row in known {
           try await writer.lock(TenantID(try row.decode("id", as: UUID.self)), on: connection)

@@ -35,6 +35,8 @@ package struct WorldPart: Sendable {
     package var id: UUID
     package var version: Int32
     package var updatedAt: Date
+    /// Who owns it may be another one without a new version.
+    package var source: String
   }
 
   package var revision = Revision.zero
@@ -151,7 +153,8 @@ package struct WorldReader: Sendable {
             key: key,
             id: try row.decode("id"),
             version: try row.decode("version"),
-            updatedAt: try row.decode("updated_at")
+            updatedAt: try row.decode("updated_at"),
+            source: try row.decode("source")
           )
         )
       }
@@ -230,7 +233,8 @@ package struct WorldReader: Sendable {
     for kind in [ObjectKind.human, .team, .agent] {
       let select: SQL = """
         select \(kind.rawValue)::text as kind, tenant.slug as tenant, object.slug as slug,
-          object.id as id, object.version as version, object.updated_at as updated_at
+          object.id as id, object.version as version, object.updated_at as updated_at,
+          object.source as source
         from \(unsafeRaw: kind.table) object join tenants tenant on tenant.id = object.tenant_id
         """
       let keys = wanted.filter { $0.kind == kind }.sorted()
@@ -263,7 +267,7 @@ extension Store {
   static func names(_ names: [String], in column: SQL) -> SQL {
     """
     exists (
-      select from jsonb_path_query(\(column), '$.** ? (@.type() == "string")') as t (text)
+      select from jsonb_path_query(\(column), '$.** ? (@.type() == "string" || @.type() == "number")') as t (text)
       where t.text #>> '{}' = any (\(names)::text[]))
     """
   }

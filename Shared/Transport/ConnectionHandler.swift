@@ -15,7 +15,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   let maxMessageBytes: Int
   let logger: Logger
   /// What is sent goes to the socket as it is: no TLS.
-  var isPlaintext = true
+  var isPlaintext = false
   /// Of a server's answers, unless their metadata says otherwise.
   var compressesByDefault = false
   let limits: ConnectionLife.Limits

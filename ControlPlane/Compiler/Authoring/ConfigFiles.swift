@@ -246,7 +246,7 @@ package struct ConfigFiles: Sendable {
 }
 
 /// `^[a-z0-9][a-z0-9-]{0,62}$`.
-func isSlug(_ text: String) -> Bool {
+package func isSlug(_ text: String) -> Bool {
   guard (1 ... 63).contains(text.utf8.count), text.first != "-" else { return false }
   return text.utf8.allSatisfy {
     (UInt8(ascii: "a") ... UInt8(ascii: "z")).contains($0)

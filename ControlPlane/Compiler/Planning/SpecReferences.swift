@@ -5,7 +5,7 @@ package enum SpecReferences {
   /// The human, team and agent of a binding.
   package static func tiers(of spec: JSONValue, in tenant: String) -> [ObjectKey] {
     [(ObjectKind.human, "human"), (.team, "team"), (.agent, "agent")].compactMap { kind, key in
-      guard let slug = spec[key]?.stringValue, isSlug(slug) else { return nil }
+      guard let slug = spec[key].flatMap(text), isSlug(slug) else { return nil }
       return ObjectKey(kind: kind, tenant: tenant, slug: slug)
     }
   }
@@ -25,12 +25,17 @@ package enum SpecReferences {
     return found
   }
 
+  /// As `SpecReader` takes it: numbers are often left unquoted.
+  private static func text(_ value: JSONValue) -> String? {
+    value.stringValue ?? value.intValue.map(String.init)
+  }
+
   private static func collect(_ value: JSONValue, _ found: inout Set<String>) {
     switch value {
-    case .string(let text): if isSlug(text) { found.insert(text) }
+    case .string, .int, .double: if let text = text(value), isSlug(text) { found.insert(text) }
     case .array(let elements): for element in elements { collect(element, &found) }
     case .object(let members): for member in members.values { collect(member, &found) }
-    case .null, .bool, .int, .double: break
+    case .null, .bool: break
     }
   }
 }

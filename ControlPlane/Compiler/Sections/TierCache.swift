@@ -31,11 +31,14 @@ package final class TierCache: Sendable {
     var bytes = 0
   }
 
+  private static let patternBytes = 64 << 10
+
   private let state = Mutex(State())
   private let maxBytes: Int
 
-  /// - Parameter maxBytes: of compiled sections; what is kept of a tier is some times its section.
-  package init(maxBytes: Int = 64 << 20) { self.maxBytes = maxBytes }
+  /// - Parameter maxBytes: as estimated: what is kept of a tier is several times its section, and a
+  ///   compiled pattern takes tens of KiB.
+  package init(maxBytes: Int = 256 << 20) { self.maxBytes = maxBytes }
 
   /// The stored object of a compiled tier; nil when it is not there, or of another version.
   package func stored(_ id: UUID, version: Int32, updatedAt: Date) -> StoredObject? {
@@ -66,9 +69,10 @@ package final class TierCache: Sendable {
       agent: tier as? CompiledTiers.Tier<AgentSpec>,
       object: object
     )
-    let bytes = object.resources.reduce(256) { bytes, resource in
+    let bytes = object.resources.reduce(4096) { bytes, resource in
       guard case .section(let section) = resource else { return bytes }
-      return bytes + section.content.utf8.count
+      let patterns = section.content.ranges(of: "\"pattern").count
+      return bytes + 8 * section.content.utf8.count + patterns * Self.patternBytes
     }
     state.withLock { state in
       let id = tier.stored.id
