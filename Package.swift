@@ -339,7 +339,8 @@ let testing: [Target] = [
     "Bench",
     "Tests/Benchmarks/Bench",
     [
-      "CEpoll", "Observability", "Scenario", "Domain", "Compiler", "HTTP2", "Wire", "WireServices",
+      "CEpoll", "Observability", "Scenario", "Domain", "Codecs", "Compiler", "Postgres", "Store",
+      "HTTP2", "Wire", "WireServices",
       "Transport",
       grpcCore,
       grpcProtobuf, protobuf, httpClient, nioCore, nioPosix, nioHTTP1, arguments, logging,

@@ -69,7 +69,11 @@ final class LoopFanout: Sendable {
       defer { state = State() }
       return state.rung
     }
-    for pump in rung { pump.write() }
+    for (index, pump) in rung.enumerated() {
+      let next = index + StreamLocation.distance
+      if next < rung.count { rung[next].prefetch() }
+      pump.write()
+    }
   }
 }
 
@@ -84,6 +88,8 @@ final class WatchPump: Sendable {
   }
 
   private let outbound: DirectOutbound
+  /// Known since the first write.
+  private let location = Mutex<StreamLocation?>(nil)
   private let loop: LoopFanout
   private let state = Mutex(State())
 
@@ -122,6 +128,11 @@ final class WatchPump: Sendable {
     }
   }
 
+  /// Only on the loop, as `write`, which is to come soon.
+  func prefetch() {
+    location.withLock { $0?.prefetch() }
+  }
+
   /// Only on the loop.
   func write() {
     let watcher = state.withLock { state in
@@ -129,6 +140,7 @@ final class WatchPump: Sendable {
       return state.failure == nil && !state.awaitsRoom ? state.watcher : nil
     }
     guard let watcher else { return }
+    location.withLock { if $0 == nil { $0 = outbound.location } }
     defer { outbound.flush() }
     do {
       while let frame = try watcher.next() {

@@ -79,6 +79,10 @@ struct ControlDaemon {
     let claims = ClaimDispatcher(logger: logger) { limit in
       try await conversations.claimable(limit: limit)
     }
+    let planner = Planner(toolAllow: settings.toolAllow, tables: settings.modelTables)
+    let compiler = CompilerStatus()
+    let recompiler = Recompiler(store: store, planner: planner, status: compiler, logger: logger)
+    try await recompiler.claim()
     let distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
     let health = HealthService()
     let group = MultiThreadedEventLoopGroup.singleton
@@ -98,10 +102,7 @@ struct ControlDaemon {
     var router = RPCRouter<HTTP2ServerTransport>()
     let services: [any RegistrableRPCService] = [
       AdminAPI(
-        publisher: Publisher(
-          store: store,
-          planner: Planner(toolAllow: settings.toolAllow, tables: settings.modelTables)
-        ),
+        publisher: Publisher(store: store, planner: planner, compiler: compiler),
         store: store,
         ledger: ledger,
         registry: nodes,
@@ -148,6 +149,7 @@ struct ControlDaemon {
         watchers: hub.watcherCount,
         unauthenticated: access.unauthenticated,
         refused: access.refused,
+        compiler: compiler,
         overLimit: access.overLimit
       )
     }
@@ -156,6 +158,7 @@ struct ControlDaemon {
       UntilShutdown { try await store.runWakeups() },
       UntilShutdown { await tail.run() },
       UntilShutdown { try await claims.run() },
+      UntilShutdown { try await recompiler.run() },
       UntilShutdown { try await access.run() },
       UntilShutdown { await tls?.follow() },
       grpc,

@@ -2,6 +2,7 @@ internal import Domain
 internal import Hummingbird
 internal import Logging
 internal import Observability
+internal import Publishing
 internal import Switches
 internal import Transport
 
@@ -17,6 +18,7 @@ struct OperatorHTTP {
     var unauthenticated: (told: Int, exhausted: Int)
     /// Calls of known callers that were refused, and such of them that are not in the audit log.
     var refused: (all: Int, unwritten: Int)
+    var compiler: CompilerStatus
     /// Calls of callers that had as many in flight as they may have.
     var overLimit: Int
   }
@@ -63,6 +65,15 @@ struct OperatorHTTP {
         # HELP bindery_refused_unaudited_total Refused calls that are not in the audit log.
         # TYPE bindery_refused_unaudited_total counter
         bindery_refused_unaudited_total \(now.refused.unwritten)
+        # HELP bindery_compiler_in_force Whether this replica's compiler and tables are in force.
+        # TYPE bindery_compiler_in_force gauge
+        bindery_compiler_in_force \(now.compiler.isInForce ? 1 : 0)
+        # HELP bindery_bindings_not_compiling Bindings that keep an older compiled form.
+        # TYPE bindery_bindings_not_compiling gauge
+        bindery_bindings_not_compiling \(now.compiler.counts.failures)
+        # HELP bindery_bindings_recompiled_total Bindings recompiled after a change of compiler or tables.
+        # TYPE bindery_bindings_recompiled_total counter
+        bindery_bindings_recompiled_total \(now.compiler.counts.recompiled)
         # HELP bindery_calls_over_limit_total Calls of callers with too many in flight.
         # TYPE bindery_calls_over_limit_total counter
         bindery_calls_over_limit_total \(now.overLimit)

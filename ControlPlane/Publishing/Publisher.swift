@@ -20,11 +20,15 @@ package struct Publisher: Sendable {
 
   private let store: Store
   private let planner: Planner
-  private let attempts = 5
+  private let compiler: CompilerStatus?
+  /// Plans that are made without a lock; the next one is made under it.
+  private let freePlans = 2
 
-  package init(store: Store, planner: Planner) {
+  /// - Parameter compiler: what is known of the compiler in force; nil publishes without regard to it.
+  package init(store: Store, planner: Planner, compiler: CompilerStatus? = nil) {
     self.store = store
     self.planner = planner
+    self.compiler = compiler
   }
 
   /// Plans `documents`, and publishes the plan unless it is a dry run, invalid or empty.
@@ -39,19 +43,25 @@ package struct Publisher: Sendable {
     expected: [ObjectKey: Int32] = [:],
     dryRun: Bool
   ) async throws -> Outcome {
-    var tenants = Set(documents.map(\.key.tenant)).union(expected.keys.map(\.tenant))
+    var roots = WorldLoader.Roots(
+      documents: documents,
+      expected: Set(expected.keys),
+      author: options.author,
+      reason: options.reason
+    )
     if let prune = options.prune, !options.source.isEmpty {
-      let owned = try await store.tenants(ownedInBy: options.source)
-      tenants.formUnion(owned.filter(prune.covers))
+      let tenants = try await store.tenants(ownedInBy: options.source).filter(prune.covers)
+      roots.owned = (options.source, tenants)
     }
-    return try await publish(over: tenants, dryRun: dryRun) { world in
+    return try await publish(from: roots, dryRun: dryRun) { world, memo in
       try Self.check(expected, in: world)
       let plan = planner.plan(
         documents: documents,
         world: world,
         options: options,
         now: Date(),
-        mintID: { UUID() }
+        mintID: { UUID() },
+        memo: memo
       )
       for change in plan.changes where change.action == .delete && !expected.isEmpty {
         // It came after the plan that was shown: nobody has agreed to its deletion.
@@ -82,18 +92,26 @@ package struct Publisher: Sendable {
       throw RollbackRefusal(key: key, version: version)
     }
     let document = AuthoredDocument(key: key, spec: spec, source: "version \(version)")
-    return try await publish(over: [key.tenant], dryRun: dryRun) { world in
+    let reason = reason.isEmpty ? "rollback to version \(version)" : reason
+    let roots = WorldLoader.Roots(
+      documents: [document],
+      expected: [key],
+      author: author,
+      reason: reason
+    )
+    return try await publish(from: roots, dryRun: dryRun) { world, memo in
       try Self.check(expected.map { [key: $0] } ?? [:], in: world)
       return planner.plan(
         documents: [document],
         world: world,
         options: ApplyOptions(
           author: author,
-          reason: reason.isEmpty ? "rollback to version \(version)" : reason,
+          reason: reason,
           source: world.objects[key]?.source ?? wanted.source
         ),
         now: Date(),
-        mintID: { UUID() }
+        mintID: { UUID() },
+        memo: memo
       )
     }
   }
@@ -118,24 +136,74 @@ package struct Publisher: Sendable {
   }
 
   private func publish(
-    over tenants: Set<String>,
+    from roots: WorldLoader.Roots,
     dryRun: Bool,
-    _ makePlan: (World) throws -> Plan
+    _ makePlan: (World, BindingMemo) throws -> Plan
   ) async throws -> Outcome {
-    var attempt = 1
-    while true {
-      let world = try await store.world(tenants: tenants)
-      let plan = try makePlan(world)
+    // What does not change between one plan and the next is compiled once.
+    let memo = BindingMemo()
+    for attempt in 1 ... freePlans {
+      let (world, plan) = try await plan(from: roots) { try makePlan($0, memo) }
       guard !dryRun, let publication = plan.publication else {
         return Outcome(plan: plan, revision: world.revision, stored: false)
       }
       do {
         let revision = try await store.publish(publication)
         return Outcome(plan: plan, revision: revision, stored: true)
-      } catch let error as StoreError where error.isStale && attempt < attempts {
-        attempt += 1
+      } catch let error as StoreError where error.isStale {
+        continue
+      } catch let error as StoreError where error.kind == .taken && attempt == 1 {
+        // Taken since the plan was made: another one says what is taken.
+        continue
       }
     }
+    // A large plan would lose to small ones for ever.
+    return try await publishLocking(roots) { try makePlan($0, memo) }
+  }
+
+  private func publishLocking(
+    _ roots: WorldLoader.Roots,
+    _ makePlan: (World) throws -> Plan
+  ) async throws -> Outcome {
+    var made: (world: World, plan: Plan)?
+    let revision = try await store.publish(
+      locking: roots.tenants,
+      author: roots.author,
+      reason: roots.reason
+    ) {
+      let (world, plan) = try await plan(from: roots, makePlan)
+      made = (world, plan)
+      return plan.publication
+    }
+    guard let made else { throw StoreError.corrupt(what: "a plan") }
+    return Outcome(
+      plan: made.plan,
+      revision: revision ?? made.world.revision,
+      stored: revision != nil
+    )
+  }
+
+  private func plan(
+    from roots: WorldLoader.Roots,
+    _ makePlan: (World) throws -> Plan
+  ) async throws -> (World, Plan) {
+    let generation = try compiler?.generation()
+    func stamped(_ plan: Plan) -> Plan {
+      var plan = plan
+      plan.publication?.generation = generation
+      return plan
+    }
+    let loader = WorldLoader(store: store, cache: planner.cache)
+    let world = try await loader.world(roots)
+    let plan = try makePlan(world)
+    guard plan.diagnostics.contains(where: Planner.offersNames) else {
+      return (world, stamped(plan))
+    }
+    // What is said about a missing name offers those that are there: all must be known then.
+    var roots = roots
+    roots.allNamesOf = roots.tenants
+    let whole = try await loader.world(roots)
+    return (whole, stamped(try makePlan(whole)))
   }
 
   private static func check(_ expected: [ObjectKey: Int32], in world: World) throws {

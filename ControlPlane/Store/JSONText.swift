@@ -1,3 +1,4 @@
+internal import Codecs
 internal import Domain
 internal import Foundation
 internal import Postgres
@@ -21,6 +22,17 @@ enum JSONText {
       return try JSONDecoder().decode(T.self, from: Data(json.text.utf8))
     } catch {
       throw StoreError.corrupt(what: what())
+    }
+  }
+
+  /// Any value. Reads what our own parser takes, which is most of it, some times faster.
+  ///
+  /// - Parameter what: names the row in `StoreError.corrupt`.
+  static func value(_ json: PostgresJSON, what: @autoclosure () -> String) throws -> JSONValue {
+    do {
+      return try Codecs.JSONText.parse(json.text)
+    } catch {
+      return try decode(json, what: what())
     }
   }
 }

@@ -43,5 +43,6 @@ package struct Migration: Sendable {
     Migration(15, "retention", PackageResources.m0015_retention_sql),
     Migration(16, "audit_of_the_past", PackageResources.m0016_audit_of_the_past_sql),
     Migration(17, "switches_and_tokens", PackageResources.m0017_switches_and_tokens_sql),
+    Migration(18, "compiler_generations", PackageResources.m0018_compiler_generations_sql),
   ]
 }

@@ -7,6 +7,8 @@ struct PublicationWriter: Sendable {
   let commitID: UUID
   let author: String
   let reason: String
+  /// Of the compiler, which must be in force.
+  var generation: Int32?
 
   /// What the commit's transaction says of itself for the audit log.
   var auditSettings: [String: String] {
@@ -16,50 +18,24 @@ struct PublicationWriter: Sendable {
   /// First pass: locks the tenant, checks what the plan was made against, and lets go of what the
   /// publication removes, so that another of its tenants can take it.
   func lock(_ group: TenantGroup, on connection: PostgresConnection) async throws {
-    try await work(for: group.tenantID, on: connection)
-    let tenant = try await lockTenant(group.tenantID, on: connection)
+    let tenant = try await lockTenant(
+      group.tenantID,
+      on: connection,
+      after: [work(for: group.tenantID)]
+    )
     if tenant == nil, !group.isNew { throw StoreError.unknownTenant(group.slug) }
+    try await checkGeneration(on: connection)
     try await check(group, on: connection)
+    _ = try await connection.pipeline(ReleaseStatements(group).statements)
+  }
 
-    var routes: [[String]] = []
-    var bindings: [UUID] = []
-    var accounts: [String] = []
-    for (_, key) in group.removed {
-      switch key {
-      case .route(_, let channel, let key): routes.append([channel, key])
-      case .binding(_, let id): bindings.append(id.uuid)
-      case .channelAccount(_, let channel, let slug): accounts.append("\(channel)/\(slug)")
-      case .tenant, .section: break
-      }
-    }
-    let written = (group.objects + group.deleted).filter { $0.key.kind == .binding }.map(\.id)
-    let removed = routes.map { $0.joined(separator: "/") }
-    _ = try await connection.pipeline([
-      """
-      update agent_bindings b set routing_key = null
-      where b.tenant_id = \(group.tenantID.uuid) and b.routing_key is not null
-        and (b.id = any (\(written)::uuid[]) or b.id in (
-          select r.binding_id from binding_routes r where r.tenant_id = \(group.tenantID.uuid)
-            and r.channel || '/' || r.key = any (\(removed)::text[])))
-      """,
-      """
-      delete from binding_routes where tenant_id = \(group.tenantID.uuid)
-        and channel || '/' || key = any (\(removed)::text[])
-      """,
-      """
-      delete from compiled_bindings where tenant_id = \(group.tenantID.uuid)
-        and binding_id = any (\(bindings)::uuid[])
-      """,
-      """
-      delete from channel_accounts where tenant_id = \(group.tenantID.uuid)
-        and channel || '/' || slug = any (\(accounts)::text[])
-      """,
-    ])
+  /// Locks a tenant against other publications.
+  func lock(_ tenant: TenantID, on connection: PostgresConnection) async throws {
+    _ = try await lockTenant(tenant, on: connection, after: [work(for: tenant)])
   }
 
   /// Second pass: everything that the publication puts.
   func write(_ group: TenantGroup, on connection: PostgresConnection) async throws {
-    try await work(for: group.tenantID, on: connection)
     let tiers = TierStatements(
       tenantID: group.tenantID,
       commitID: commitID,
@@ -67,33 +43,32 @@ struct PublicationWriter: Sendable {
       reason: reason
     )
     _ = try await connection.pipeline(
-      try tiers.statements(for: group.objects)
+      try [work(for: group.tenantID)] + tiers.statements(for: group.objects)
         + tiers.statements(deleting: group.deleted)
         + tiers.statements(adopting: group.adopted)
     )
     let resources = try await resolved(group, on: connection)
-    let compiled = ResourceStatements(tenantID: group.tenantID)
+    let compiled = ResourceStatements(tenantID: group.tenantID, generation: generation ?? 0)
     let statements = try compiled.statements(
       for: resources.map(\.resource),
       bindings: group.objects.filter { $0.key.kind == .binding }.map(\.id)
     )
-    _ = try await connection.pipeline(statements)
     let rows =
       try resources.compactMap { try ResourceRow(put: $0.resource, ordinal: $0.ordinal) }
       + group.removed.compactMap { ResourceRow(remove: $0.key, ordinal: $0.ordinal) }
-    try await log(rows, on: connection)
+    _ = try await connection.pipeline(statements + log(rows))
   }
 
-  func log(_ rows: [ResourceRow], on connection: PostgresConnection) async throws {
-    guard !rows.isEmpty else { return }
-    try await connection.execute(
+  func log(_ rows: [ResourceRow]) throws -> [SQL] {
+    guard !rows.isEmpty else { return [] }
+    return [
       """
       insert into changelog (commit_id, ordinal, tenant_id, op, kind, key, resource)
       select \(commitID)::uuid, r.ordinal, r.tenant, r.op, r.kind, r.key, r.resource::jsonb
       from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
         as r (ordinal int, tenant uuid, op text, kind text, key text[], resource text)
       """
-    )
+    ]
   }
 
   /// The last statement before COMMIT: whoever has the line's row lock commits next, so revisions
@@ -113,18 +88,23 @@ struct PublicationWriter: Sendable {
 
   /// Locks a tenant's row against other publications and switches, not against conversations, and
   /// returns what nodes know of it; nil when it does not exist.
+  ///
+  /// - Parameter statements: go ahead of it, in the same round trip.
   func lockTenant(
     _ id: TenantID,
-    on connection: PostgresConnection
+    on connection: PostgresConnection,
+    after statements: [SQL] = []
   ) async throws -> TenantResource? {
-    let rows = try await connection.query(
-      """
-      select t.id, t.slug, t.display_name, t.status, t.stale_policy, t.paused_policy,
-        t.paused_message, t.switch_commit_id
-      from tenants t where t.id = \(id.uuid) for no key update
-      """
+    let results = try await connection.pipeline(
+      statements + [
+        """
+        select t.id, t.slug, t.display_name, t.status, t.stale_policy, t.paused_policy,
+          t.paused_message, t.switch_commit_id
+        from tenants t where t.id = \(id.uuid) for no key update
+        """
+      ]
     )
-    guard let row = rows.first else { return nil }
+    guard let row = results.last?.first else { return nil }
     guard let commit = try row.decode("switch_commit_id", as: UUID?.self) else {
       return try Self.tenant(row, switchRevision: .zero)
     }
@@ -159,59 +139,103 @@ struct PublicationWriter: Sendable {
     )
   }
 
-  private func work(for tenant: TenantID, on connection: PostgresConnection) async throws {
-    try await connection.query(
-      "select set_config('bindery.tenant_id', \(tenant.description), true)"
+  private func work(for tenant: TenantID) -> SQL {
+    "select set_config('bindery.tenant_id', \(tenant.description), true)"
+  }
+
+  /// After the tenant's lock: whoever takes over compiles the tenant again under that lock.
+  private func checkGeneration(on connection: PostgresConnection) async throws {
+    guard let generation else { return }
+    let rows = try await connection.query(
+      "select coalesce(max(generation), 0) as newest from compiler_generations"
     )
+    let newest = try rows.first?.decode("newest", as: Int32.self) ?? 0
+    guard newest == generation else {
+      throw StoreError.compilerSuperseded(by: newest)
+    }
   }
 
   private func check(_ group: TenantGroup, on connection: PostgresConnection) async throws {
     var found: [ObjectKey: Int32] = [:]
+    var live: Set<ObjectKey> = []
     var owners: [ObjectKey: String] = [:]
+    let wanted = Set(group.expected.keys).union(group.named.keys).union(group.owners.keys)
+    var kinds: [ObjectKind] = []
+    var statements: [SQL] = []
     for kind in ObjectKind.allCases {
-      let slugs = group.expected.keys.filter { $0.kind == kind }.map(\.slug).sorted()
+      let slugs = wanted.filter { $0.kind == kind }.map(\.slug).sorted()
       if slugs.isEmpty { continue }
-      let rows = try await connection.query(
+      kinds.append(kind)
+      statements.append(
         """
-        select slug, version, source from \(unsafeRaw: kind.table) where slug = any (\(slugs)::text[])
+        select \(kind.rawValue)::text as kind, object.slug, object.version, object.source,
+          \(Store.isLive(kind)) as live
+        from \(unsafeRaw: kind.table) object
+        join unnest(\(slugs)::text[]) as k (slug) on k.slug = object.slug
+        where object.\(unsafeRaw: kind == .tenant ? "id" : "tenant_id") = \(group.tenantID.uuid)
         """
       )
+    }
+    let dependents = self.dependents(of: group)
+    let results = try await connection.pipeline(statements + dependents)
+    for (kind, rows) in zip(kinds, results) {
       for row in rows {
         let key = ObjectKey(kind: kind, tenant: group.slug, slug: try row.decode("slug"))
         found[key] = try row.decode("version")
         owners[key] = try row.decode("source")
+        if try row.decode("live", as: Bool.self) { live.insert(key) }
       }
     }
     for (key, expected) in group.expected.sorted(by: { $0.key < $1.key })
     where found[key, default: 0] != expected {
       throw StoreError.stale(key, expected: expected, found: found[key, default: 0])
     }
-    try await checkUnseen(group, on: connection)
+    for (key, expected) in group.named.sorted(by: { $0.key < $1.key }) where !live.contains(key) {
+      throw StoreError.stale(key, expected: expected, found: found[key, default: 0])
+    }
+    for row in results.dropFirst(statements.count).joined() {
+      guard let kind = ObjectKind(rawValue: try row.decode("kind")) else { continue }
+      let key = ObjectKey(kind: kind, tenant: group.slug, slug: try row.decode("slug"))
+      guard group.seen?.contains(key) != false else {
+        throw StoreError.stale(key, expected: 0, found: try row.decode("version"))
+      }
+    }
     for (key, expected) in group.owners.sorted(by: { $0.key < $1.key })
     where owners[key, default: ""] != expected {
       throw StoreError.otherOwner(key, expected: expected, found: owners[key, default: ""])
     }
   }
 
-  /// What came since the plan was made has no version that could have changed: it shows in the number.
-  private func checkUnseen(_ group: TenantGroup, on connection: PostgresConnection) async throws {
-    guard let seen = group.seen else { return }
-    for kind in ObjectKind.allCases where kind != .tenant {
-      let count = try await connection.query(
-        "select count(*) as live from \(unsafeRaw: kind.table) where removed_at is null"
+  /// What depends on the tiers that are written. What came since the plan was made has no version that
+  /// could have changed: it shows among these.
+  private func dependents(of group: TenantGroup) -> [SQL] {
+    guard group.seen != nil else { return [] }
+    var statements: [SQL] = []
+    for kind in [ObjectKind.human, .team, .agent] {
+      guard let column = kind.bindingColumn else { continue }
+      let ids = (group.objects + group.deleted).filter { $0.key.kind == kind }.map(\.id)
+      if ids.isEmpty { continue }
+      statements.append(
+        """
+        select 'Binding' as kind, slug, version from agent_bindings
+        where tenant_id = \(group.tenantID.uuid) and \(unsafeRaw: column) = any (\(ids)::uuid[])
+          and removed_at is null
+        """
       )
-      guard try count.first?.decode("live", as: Int64.self) != Int64(seen.count { $0.kind == kind })
-      else { continue }
-      let rows = try await connection.query(
-        "select slug, version from \(unsafeRaw: kind.table) where removed_at is null"
-      )
-      for row in rows {
-        let key = ObjectKey(kind: kind, tenant: group.slug, slug: try row.decode("slug"))
-        guard seen.contains(key) else {
-          throw StoreError.stale(key, expected: 0, found: try row.decode("version"))
-        }
-      }
     }
+    let gone = group.deleted.filter { $0.key.kind == .human || $0.key.kind == .team }.map(
+      \.key.slug
+    )
+    if !gone.isEmpty {
+      statements.append(
+        """
+        select 'Team' as kind, slug, version from teams
+        where tenant_id = \(group.tenantID.uuid) and removed_at is null
+          and \(Store.names(gone.sorted(), in: "spec"))
+        """
+      )
+    }
+    return statements
   }
 
   /// A tenant's status belongs to its switches: the plan may be older than the last one.

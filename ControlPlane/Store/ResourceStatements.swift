@@ -5,6 +5,8 @@ internal import Postgres
 /// Writes what nodes hold: sections, compiled bindings, routes and channel accounts of one tenant.
 struct ResourceStatements: Sendable {
   let tenantID: TenantID
+  /// Of the compiler; 0 when it is not told.
+  let generation: Int32
 
   private struct SectionRow: Encodable {
     let tenant: UUID?
@@ -84,7 +86,7 @@ struct ResourceStatements: Sendable {
     }
     var statements: [SQL] = []
     if !sections.isEmpty { statements.append(try write(sections)) }
-    if !compiled.isEmpty { statements.append(try write(compiled)) }
+    if !compiled.isEmpty { statements += try write(compiled) }
     if !accounts.isEmpty { statements.append(try write(accounts)) }
     if !routes.isEmpty { statements.append(try write(routes)) }
     let touched = bindings + routes.map(\.binding)
@@ -105,20 +107,30 @@ struct ResourceStatements: Sendable {
     )
   }
 
-  private func write(_ rows: [BindingRow]) throws -> SQL {
-    SQL(
-      """
-      insert into compiled_bindings (tenant_id, binding_id, digest, content, section_digests,
-        is_active)
-      select \(tenantID.uuid)::uuid, r.id, r.digest, r.content, r.sections, r.active
-      from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
-        as r (id uuid, digest text, content text, sections text[], active boolean)
-      on conflict (tenant_id, binding_id) do update set digest = excluded.digest,
-        content = excluded.content, section_digests = excluded.section_digests,
-        is_active = excluded.is_active
-      """,
-      name: "compiled_bindings"
-    )
+  private func write(_ rows: [BindingRow]) throws -> [SQL] {
+    [
+      SQL(
+        """
+        insert into compiled_bindings (tenant_id, binding_id, digest, content, section_digests,
+          is_active, generation)
+        select \(tenantID.uuid)::uuid, r.id, r.digest, r.content, r.sections, r.active,
+          \(generation)::int
+        from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
+          as r (id uuid, digest text, content text, sections text[], active boolean)
+        on conflict (tenant_id, binding_id) do update set digest = excluded.digest,
+          content = excluded.content, section_digests = excluded.section_digests,
+          is_active = excluded.is_active, generation = excluded.generation
+        """,
+        name: "compiled_bindings"
+      ),
+      SQL(
+        """
+        delete from compile_failures where tenant_id = \(tenantID.uuid)
+          and binding_id = any (\(rows.map(\.id))::uuid[])
+        """,
+        name: "compile_failures"
+      ),
+    ]
   }
 
   private func write(_ rows: [AccountRow]) throws -> SQL {
@@ -147,7 +159,6 @@ struct ResourceStatements: Sendable {
       select r.channel, r.key, \(tenantID.uuid)::uuid, r.binding
       from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
         as r (channel text, key text, binding uuid)
-      on conflict (channel, key) do update set binding_id = excluded.binding_id
       """,
       name: "binding_routes"
     )

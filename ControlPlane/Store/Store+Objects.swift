@@ -3,52 +3,6 @@ internal import Foundation
 internal import Postgres
 
 extension Store {
-  /// What a plan over these tenants (slugs) is made against, as of one moment.
-  package func world(tenants: Set<String>) async throws -> World {
-    let slugs = tenants.sorted()
-    let statements =
-      [SQL("select revision from revision_line")]
-      + ObjectKind.allCases.map { kind in
-        SQL("\(Self.objects(of: kind)) where tenant.slug = any (\(slugs)::text[])")
-      }
-      + ["select channel, key, tenant_id, binding_id from binding_routes order by channel, key"]
-      + ["select slug, tenant_id from channel_accounts"]
-    let results = try await distribution.withTransaction(
-      isolation: .repeatableRead,
-      readOnly: true
-    ) { connection in
-      try await connection.pipeline(statements)
-    }
-    guard let line = results.first?.first else {
-      throw StoreError.corrupt(what: "revision_line")
-    }
-    var objects: [ObjectKey: StoredObject] = [:]
-    var deleted: [ObjectKey: StoredObject] = [:]
-    for rows in results[1 ... ObjectKind.allCases.count] {
-      for row in rows {
-        let object = try Self.object(row)
-        if try row.decode("deleted", as: Bool.self) {
-          deleted[object.key] = object
-        } else {
-          objects[object.key] = object
-        }
-      }
-    }
-    let owners = try results[results.count - 1].map { row in
-      (
-        try row.decode("slug", as: String.self),
-        TenantID(try row.decode("tenant_id", as: UUID.self))
-      )
-    }
-    return World(
-      revision: Revision(try line.decode("revision")),
-      objects: objects,
-      deleted: deleted,
-      routes: try results[results.count - 2].map(Self.route),
-      accountOwners: Dictionary(owners, uniquingKeysWith: { first, _ in first })
-    )
-  }
-
   /// The newest version of one object; nil when there is none.
   package func object(_ key: ObjectKey) async throws -> StoredObject? {
     let rows = try await distribution.query(
@@ -84,7 +38,7 @@ extension Store {
   }
 
   /// Columns of `StoredObject`; a tenant's switch revision is that of the commit that made it.
-  private static func objects(of kind: ObjectKind) -> SQL {
+  static func objects(of kind: ObjectKind) -> SQL {
     let isTenant = kind == .tenant
     let join: SQL =
       isTenant
@@ -108,7 +62,7 @@ extension Store {
   }
 
   /// Of a row's object: whether it is in effect. Tenants are archived, never deleted.
-  private static func isLive(_ kind: ObjectKind) -> SQL {
+  static func isLive(_ kind: ObjectKind) -> SQL {
     kind == .tenant ? "true" : "object.removed_at is null"
   }
 
@@ -125,7 +79,7 @@ extension Store {
       key: key,
       id: try row.decode("id"),
       version: try row.decode("version"),
-      spec: try JSONText.decode(try row.decode("spec"), what: key.description),
+      spec: try JSONText.value(try row.decode("spec"), what: key.description),
       status: status.flatMap(TenantStatus.init(rawValue:)),
       switchRevision: try row.decode("switch_revision", as: Int64?.self).map(Revision.init),
       updatedAt: try row.decode("updated_at"),

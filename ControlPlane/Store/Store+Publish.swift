@@ -17,24 +17,69 @@ extension Store {
     let writer = PublicationWriter(
       commitID: UUID(),
       author: publication.author,
-      reason: publication.reason
+      reason: publication.reason,
+      generation: publication.generation
     )
     let revision = try await retryingLostRaces {
-      try await app.withTransaction(settings: writer.auditSettings) { connection in
-        for group in groups {
-          try await writer.lock(group, on: connection)
-        }
-        for group in groups {
-          try await writer.write(group, on: connection)
-        }
-        // Who owns an object is no configuration: nodes have nothing to learn.
-        return publication.isConfiguration
-          ? try await writer.takeRevision(on: connection) : nil
+      try await app.withTransaction(settings: writer.auditSettings) {
+        try await carryOut(publication, groups, writer, on: $0)
       }
     }
     guard let revision else { return try await currentRevision() }
     await announce(revision)
     return revision
+  }
+
+  /// Locks tenants, then has a publication made, which nobody can be faster than, and carries it out.
+  ///
+  /// Other publications of these tenants wait meanwhile; `make` must not take long.
+  ///
+  /// - Returns: nil when there is nothing to publish.
+  package func publish(
+    locking tenants: Set<String>,
+    author: String,
+    reason: String,
+    _ make: () async throws -> Publication?
+  ) async throws -> Revision? {
+    var writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
+    let revision = try await retryingLostRaces { () -> Revision?? in
+      try await app.withTransaction(settings: writer.auditSettings) { connection -> Revision?? in
+        let known = try await distribution.query(
+          "select id from tenants where slug = any (\(tenants.sorted())::text[]) order by slug"
+        )
+        for row in known {
+          try await writer.lock(TenantID(try row.decode("id", as: UUID.self)), on: connection)
+        }
+        guard let publication = try await make() else { return .none }
+        writer.generation = publication.generation
+        let groups = try await TenantGroup.groups(
+          of: publication,
+          tenants: knownTenants(publication)
+        )
+        return .some(try await carryOut(publication, groups, writer, on: connection))
+      }
+    }
+    guard let revision else { return nil }
+    guard let revision else { return try await currentRevision() }
+    await announce(revision)
+    return revision
+  }
+
+  /// - Returns: nil when nothing changes that has a revision.
+  private func carryOut(
+    _ publication: Publication,
+    _ groups: [TenantGroup],
+    _ writer: PublicationWriter,
+    on connection: PostgresConnection
+  ) async throws -> Revision? {
+    for group in groups {
+      try await writer.lock(group, on: connection)
+    }
+    for group in groups {
+      try await writer.write(group, on: connection)
+    }
+    // Who owns an object is no configuration: nodes have nothing to learn.
+    return publication.isConfiguration ? try await writer.takeRevision(on: connection) : nil
   }
 
   /// Switches a tenant. Setting the status it has already changes nothing for nodes; a pause of the
@@ -89,9 +134,8 @@ extension Store {
           where id = \(id.uuid)
           """
         )
-        try await writer.log(
-          [try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 },
-          on: connection
+        _ = try await connection.pipeline(
+          writer.log([try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 })
         )
         return (revision: try await writer.takeRevision(on: connection), changed: true)
       }
@@ -100,7 +144,7 @@ extension Store {
     return result
   }
 
-  private func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
+  func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
     let slugs =
       (publication.objects + publication.deleted + publication.adopted).map(\.key.tenant)
       + publication.expected.keys.map(\.tenant)
@@ -121,7 +165,7 @@ extension Store {
 
   /// Repeats a transaction that PostgreSQL chose as the loser of a deadlock, and names the
   /// constraint when something was taken in the meantime.
-  private func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+  func retryingLostRaces<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     var attempt = 1
     while true {
       do {
@@ -159,6 +203,7 @@ struct TenantGroup: Sendable {
   var expected: [ObjectKey: Int32] = [:]
   var owners: [ObjectKey: String] = [:]
   var seen: Set<ObjectKey>?
+  var named: [ObjectKey: Int32] = [:]
   /// With the place in the whole commit. Platform sections stand in the first group.
   var resources: [(ordinal: Int, resource: ConfigResource)] = []
   var removed: [(ordinal: Int, key: ResourceKey)] = []
@@ -205,6 +250,7 @@ struct TenantGroup: Sendable {
       for slug in groups.keys { groups[slug]?.seen = [] }
       for key in seen { groups[key.tenant]?.seen?.insert(key) }
     }
+    for (key, version) in publication.named { groups[key.tenant]?.named[key] = version }
     for (key, owner) in publication.owners { groups[key.tenant]?.owners[key] = owner }
     let slugs = Dictionary(
       groups.values.map { ($0.tenantID, $0.slug) },

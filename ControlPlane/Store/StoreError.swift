@@ -18,6 +18,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case heldByPlatform(String)
   /// A route, webhook slug or name is taken by somebody else; the constraint says which.
   case conflict(constraint: String)
+  /// A newer compiler, or other tables of models and prices, took over from this program's.
+  case compilerSuperseded(by: Int32)
   /// PostgreSQL older than 15.
   case serverTooOld(version: String)
   /// The extension `vector` is not installed on the server.
@@ -46,6 +48,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .unknownTenant: "UNKNOWN_TENANT"
     case .heldByPlatform: "HELD_BY_PLATFORM"
     case .conflict: "CONFLICT"
+    case .compilerSuperseded: "COMPILER_SUPERSEDED"
     case .serverTooOld: "SERVER_TOO_OLD"
     case .vectorMissing: "VECTOR_MISSING"
     case .vectorTooOld: "VECTOR_TOO_OLD"
@@ -79,7 +82,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case .stale, .otherOwner: .stale
     case .conflict: .taken
     case .heldByPlatform: .refused
-    case .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew, .schemaTooOld,
+    case .compilerSuperseded, .serverTooOld, .vectorMissing, .vectorTooOld, .schemaTooNew,
+      .schemaTooOld,
       .migrationEdited, .loginRoleUnsafe:
       .setup
     case .corrupt: .defect
@@ -115,6 +119,8 @@ extension StoreError: CustomStringConvertible {
       "the platform paused or archived tenant \(slug); only the platform's operators may change that"
     case .conflict(let constraint):
       "taken by somebody else (\(constraint)); choose another or release it first"
+    case .compilerSuperseded(let newest):
+      "a newer compiler, or other tables of models and prices, are in force (generation \(newest)); publish through a replica that has them"
     case .serverTooOld(let version):
       "PostgreSQL \(version) is too old; 15 or newer is needed"
     case .vectorMissing:

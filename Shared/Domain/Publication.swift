@@ -90,30 +90,60 @@ package struct StoredObject: Hashable, Sendable, Codable {
   }
 }
 
-/// The objects that a plan is made against: all objects of every tenant that the plan touches, the
-/// routes and channel accounts taken by all tenants, and the latest revision.
+/// What a plan is made against: the objects that documents name and all that depends on them, not
+/// more of the tenants than that.
 package struct World: Sendable {
+  /// An object that others refer to, without what it says.
+  package struct Name: Hashable, Sendable {
+    package var id: UUID
+    package var version: Int32
+
+    package init(id: UUID, version: Int32) {
+      self.id = id
+      self.version = version
+    }
+  }
+
+  /// What tells a binding's stored compiled form from another one.
+  package struct CompiledForm: Hashable, Sendable {
+    package var digest: Digest
+    package var isActive: Bool
+
+    package init(digest: Digest, isActive: Bool) {
+      self.digest = digest
+      self.isActive = isActive
+    }
+  }
+
   package var revision: Revision
   package var objects: [ObjectKey: StoredObject]
   /// What was deleted: when it comes back, it has the same id and its versions go on.
   package var deleted: [ObjectKey: StoredObject]
-  /// All routes of all tenants, for BND_ROUTE_TAKEN.
+  /// Objects beyond these that are there to be referred to.
+  package var names: [ObjectKey: Name]
+  /// Routes of the bindings among the objects, and those that documents claim, whosever they are.
   package var routes: [RouteResource]
-  /// Webhook slugs of all tenants, with their owners.
+  /// Owners of the webhook slugs that documents claim, and of those of the tenants among the objects.
   package var accountOwners: [String: TenantID]
+  /// The stored compiled forms of bindings among the objects.
+  package var compiled: [BindingID: CompiledForm]
 
   package init(
     revision: Revision,
     objects: [ObjectKey: StoredObject],
     deleted: [ObjectKey: StoredObject] = [:],
+    names: [ObjectKey: Name] = [:],
     routes: [RouteResource],
-    accountOwners: [String: TenantID]
+    accountOwners: [String: TenantID],
+    compiled: [BindingID: CompiledForm] = [:]
   ) {
     self.revision = revision
     self.objects = objects
     self.deleted = deleted
+    self.names = names
     self.routes = routes
     self.accountOwners = accountOwners
+    self.compiled = compiled
   }
 }
 
@@ -131,14 +161,20 @@ package struct Publication: Sendable {
   /// The owners, as the plan has seen them, of existing objects that it writes: an owner can change
   /// without a version, so they are checked again, too.
   package var owners: [ObjectKey: String]
-  /// All objects that the plan has seen of the tenants that it touches: one that is there by then and
-  /// stands not here was compiled with what the plan changes. Nil: unchecked.
+  /// What the plan has seen that depends on the tiers that it writes: the bindings that use them, the
+  /// teams that name what it deletes. One that is there by then and stands not here was compiled with
+  /// what the plan changes. Nil: unchecked.
   package var seen: Set<ObjectKey>?
+  /// Objects that must still be there, at whatever version: what the plan writes names them.
+  package var named: [ObjectKey: Int32]
   /// Resources put, tenants first and bindings after their sections.
   package var resources: [ConfigResource]
   package var removed: [ResourceKey]
   package var author: String
   package var reason: String
+  /// Of the compiler that made the resources: nothing is stored when another one took over. Nil:
+  /// unchecked.
+  package var generation: Int32?
 
   package init(
     objects: [StoredObject],
@@ -147,14 +183,18 @@ package struct Publication: Sendable {
     expected: [ObjectKey: Int32],
     owners: [ObjectKey: String] = [:],
     seen: Set<ObjectKey>? = nil,
+    named: [ObjectKey: Int32] = [:],
     resources: [ConfigResource],
     removed: [ResourceKey],
     author: String,
-    reason: String
+    reason: String,
+    generation: Int32? = nil
   ) {
+    self.generation = generation
     self.objects = objects
     self.owners = owners
     self.seen = seen
+    self.named = named
     self.deleted = deleted
     self.adopted = adopted
     self.expected = expected

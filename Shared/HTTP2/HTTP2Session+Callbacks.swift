@@ -4,7 +4,7 @@ internal import NIOCore
 // What libnghttp2 calls. The closures capture nothing: the session comes by its user data, which is
 // unretained, since the session owns the C object.
 extension HTTP2Session {
-  /// A body comes from `bodies`, by stream id.
+  /// A body is found by its stream's id.
   static let provider = nghttp2_data_provider(
     source: nghttp2_data_source(ptr: nil),
     read_callback: { _, stream, _, capacity, flags, _, context in
@@ -95,7 +95,7 @@ extension HTTP2Session {
       errorCode,
       context in
       guard let session = HTTP2Session.from(context) else { return 0 }
-      session.bodies[stream] = nil
+      session.forgetBody(of: stream)
       if errorCode == HTTP2ErrorCode.noError { session.guarding.budget.earnEnd() }
       session.delegate?.closed(stream: stream, errorCode: errorCode)
       return 0
@@ -191,20 +191,20 @@ extension HTTP2Session {
     atMost capacity: Int,
     flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    guard let index = bodies.index(forKey: stream) else {
+    guard let body = body(of: stream) else {
       return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
-    let queued = bodies.values[index].queuedBytes
+    let queued = body.queuedBytes
     let length = min(queued, capacity)
-    if bodies.values[index].isFinished, length == queued {
+    if body.isFinished, length == queued {
       flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-      if let trailers = bodies.values[index].trailers {
+      if let trailers = body.trailers {
         flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
         let code = trailers.withNameValues { nghttp2_submit_trailer(raw, stream, $0, $1) }
         if code != 0 { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
       }
     } else if length == 0 {
-      bodies.values[index].isDeferred = true
+      body.isDeferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
@@ -217,7 +217,7 @@ extension HTTP2Session {
     guard outgoing.readableBytes < outgoingLimit else {
       return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
     }
-    guard let index = bodies.index(forKey: stream) else {
+    guard let body = body(of: stream) else {
       return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
     }
     let headerLength = 9
@@ -225,12 +225,12 @@ extension HTTP2Session {
       target.copyMemory(from: UnsafeRawBufferPointer(start: header, count: headerLength))
       let content = target[headerLength ..< headerLength + length]
       return headerLength
-        + bodies.values[index].read(into: UnsafeMutableRawBufferPointer(rebasing: content))
+        + body.read(into: UnsafeMutableRawBufferPointer(rebasing: content))
     }
-    if bodies.values[index].isAboveHighWater,
-      bodies.values[index].queuedBytes < configuration.lowWater
+    if body.isAboveHighWater,
+      body.queuedBytes < configuration.lowWater
     {
-      bodies.values[index].isAboveHighWater = false
+      body.isAboveHighWater = false
       delegate?.drained(stream: stream)
     }
     return 0

@@ -19,7 +19,9 @@ package final class HTTP2Session {
   package unowned var delegate: (any HTTP2SessionDelegate)?
 
   let raw: OpaquePointer
-  var bodies: [Int32: OutboundBody] = [:]
+  private var bodies: [Int32: OutboundBody] = [:]
+  /// The one of them that was asked for last: many a connection has one stream only.
+  private var recent: (stream: Int32, body: OutboundBody)?
   /// Header fields of the block that is being received.
   var incoming: [HeaderField] = []
   var incomingSize = 0
@@ -169,6 +171,9 @@ package final class HTTP2Session {
     return true
   }
 
+  /// Whether `pull` would give something.
+  package var wantsWrite: Bool { nghttp2_session_want_write(raw) != 0 }
+
   /// False once both sides are done, or the connection was given up: the socket is to be closed.
   package var isOpen: Bool {
     !isGivenUp && (nghttp2_session_want_read(raw) != 0 || nghttp2_session_want_write(raw) != 0)
@@ -200,7 +205,7 @@ package final class HTTP2Session {
     var provider = Self.provider
     let stream = headers.withNameValues { nghttp2_submit_request(raw, nil, $0, $1, &provider, nil) }
     if stream < 0 { throw HTTP2Failure(nghttp2: stream, doing: "opening a stream") }
-    bodies[stream] = OutboundBody()
+    open(stream)
     guarding.budget.earnStream()
     return stream
   }
@@ -214,7 +219,7 @@ package final class HTTP2Session {
         : nghttp2_submit_response(raw, stream, values, count, &provider)
     }
     try check(code, "answering on stream \(stream)")
-    if !endStream { bodies[stream] = OutboundBody() }
+    if !endStream { open(stream) }
   }
 
   /// Queues body bytes. Returns false when the writer should wait for `drained`.
@@ -222,31 +227,43 @@ package final class HTTP2Session {
   /// Nothing is queued on a stream that is gone.
   @discardableResult
   package func send(_ bytes: ByteBuffer, prefix: BodyPrefix? = nil, on stream: Int32) -> Bool {
-    guard let index = bodies.index(forKey: stream) else { return true }
-    bodies.values[index].append(bytes, prefix: prefix)
-    if bodies.values[index].isDeferred {
-      bodies.values[index].isDeferred = false
-      // The stream may be gone already; then there is nothing to resume.
-      _ = nghttp2_session_resume_data(raw, stream)
-    }
-    guard bodies.values[index].queuedBytes > configuration.highWater else { return true }
-    if !bodies.values[index].isAboveHighWater { meter.stalled() }
-    bodies.values[index].isAboveHighWater = true
+    guard let body = body(of: stream) else { return true }
+    body.append(bytes, prefix: prefix)
+    resume(body, of: stream)
+    guard body.queuedBytes > configuration.highWater else { return true }
+    if !body.isAboveHighWater { meter.stalled() }
+    body.isAboveHighWater = true
     return false
   }
 
   /// Ends our side, with trailers when given.
   package func finish(_ stream: Int32, trailers: [HeaderField]? = nil) {
-    guard let body = bodies[stream], !body.isFinished else { return }
-    bodies[stream]?.finish(trailers: trailers)
-    resume(stream)
+    guard let body = body(of: stream), !body.isFinished else { return }
+    body.finish(trailers: trailers)
+    resume(body, of: stream)
   }
 
-  private func resume(_ stream: Int32) {
-    guard bodies[stream]?.isDeferred == true else { return }
-    bodies[stream]?.isDeferred = false
+  private func resume(_ body: OutboundBody, of stream: Int32) {
+    guard body.isDeferred else { return }
+    body.isDeferred = false
     // The stream may be gone already; then there is nothing to resume.
     _ = nghttp2_session_resume_data(raw, stream)
+  }
+
+  private func open(_ stream: Int32) {
+    bodies[stream] = OutboundBody()
+  }
+
+  func body(of stream: Int32) -> OutboundBody? {
+    if let recent, recent.stream == stream { return recent.body }
+    guard let body = bodies[stream] else { return nil }
+    recent = (stream, body)
+    return body
+  }
+
+  func forgetBody(of stream: Int32) {
+    if recent?.stream == stream { recent = nil }
+    bodies[stream] = nil
   }
 
   /// Ends the stream at once, both ways (RST_STREAM).

@@ -22,7 +22,7 @@ package struct BodyPrefix: Hashable, Sendable {
 /// What a stream still has to send: chunks, then perhaps trailers, then its end.
 ///
 /// Chunks share their storage with whoever enqueued them; the only copy is into libnghttp2's frame.
-struct OutboundBody {
+final class OutboundBody {
   private struct Chunk {
     var prefix: BodyPrefix?
     var prefixSent = 0
@@ -63,14 +63,14 @@ struct OutboundBody {
   /// A writer waits for room.
   var isAboveHighWater = false
 
-  mutating func append(_ bytes: ByteBuffer, prefix: BodyPrefix?) {
+  func append(_ bytes: ByteBuffer, prefix: BodyPrefix?) {
     let chunk = Chunk(prefix: prefix, bytes: bytes)
     guard !chunk.isSent else { return }
     queuedBytes += bytes.readableBytes + (prefix == nil ? 0 : BodyPrefix.length)
     if first == nil { first = chunk } else { rest.append(chunk) }
   }
 
-  mutating func finish(trailers: [HeaderField]?) {
+  func finish(trailers: [HeaderField]?) {
     isFinished = true
     self.trailers = trailers
   }
@@ -78,7 +78,7 @@ struct OutboundBody {
   var isExhausted: Bool { isFinished && queuedBytes == 0 }
 
   /// Moves as much as fits into `target`; returns how much that was.
-  mutating func read(into target: UnsafeMutableRawBufferPointer) -> Int {
+  func read(into target: UnsafeMutableRawBufferPointer) -> Int {
     var written = 0
     while written < target.count {
       guard

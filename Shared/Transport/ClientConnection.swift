@@ -61,7 +61,7 @@ final class ClientConnection: Sendable {
         loop: loop,
         logger: logger
       )
-      if configuration.tls != nil { handler.scheme = "https" }
+      handler.isPlaintext = configuration.tls == nil
       handler.onUsable = { continuation.yield($0 ? .usable : .unusable) }
       handler.onTooManyPings = { continuation.yield(.tooManyPings) }
       handler.onInactive = {

@@ -12,7 +12,7 @@ extension ConnectionHandler {
       throw refused(stream, RPCError(code: .unavailable, message: "the connection was lost"))
     }
     var headers = [
-      HeaderField(":method", "POST"), HeaderField(":scheme", scheme),
+      HeaderField(":method", "POST"), HeaderField(":scheme", isPlaintext ? "http" : "https"),
       HeaderField(":path", call.path), HeaderField(":authority", call.authority),
       HeaderField("te", "trailers"), HeaderField("content-type", "application/grpc"),
       HeaderField("grpc-accept-encoding", MessageEncoding.accepted),

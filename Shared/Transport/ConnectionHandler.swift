@@ -14,8 +14,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   let session: HTTP2Session
   let maxMessageBytes: Int
   let logger: Logger
-  /// Of a client's requests: "https" over TLS.
-  var scheme = "http"
+  /// What is sent goes to the socket as it is: no TLS.
+  var isPlaintext = true
   /// Of a server's answers, unless their metadata says otherwise.
   var compressesByDefault = false
   let limits: ConnectionLife.Limits
@@ -36,7 +36,10 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   var streams: [Int32: CallStream] = [:]
   private(set) var context: ChannelHandlerContext?
-  private var flushQueue: FlushQueue?
+  private(set) var flushQueue: FlushQueue?
+  private(set) var socket: SocketWriter?
+  /// Writes that the channel holds, since the socket was full.
+  var heldWrites = 0
   private var isFlushScheduled = false
   private var isReading = false
   private var isPulling = false
@@ -88,6 +91,11 @@ final class ConnectionHandler: ChannelInboundHandler {
   private func start(_ context: ChannelHandlerContext) {
     guard life == nil else { return }
     metrics.note(.opened)
+    do {
+      socket = try isPlaintext ? SocketWriter(context) : nil
+    } catch {
+      logger.debug("a connection has no socket any more", metadata: ["error": "\(error)"])
+    }
     beginLife(on: context.eventLoop)
     flush()
   }
@@ -132,6 +140,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   private func stop() {
     guard context != nil else { return }
     context = nil
+    socket = nil
     flushQueue = nil
     lifeTask?.cancel()
     shutdownPingTask?.cancel()
@@ -178,13 +187,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     defer { isPulling = false }
     do {
       while isWritable {
-        var buffer = ByteBuffer()
-        buffer.reserveCapacity(8 * 1024)
-        let more = try session.pull(into: &buffer, limit: 64 * 1024)
-        if buffer.readableBytes > 0 {
-          context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-        }
-        if !more { break }
+        guard try writeBatch(context) else { break }
       }
     } catch {
       logger.debug("a connection can't go on", metadata: ["error": "\(error)"])

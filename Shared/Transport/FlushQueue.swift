@@ -21,10 +21,21 @@ final class FlushQueue: Sendable {
 
   private let loop: any EventLoop
   private let state: NIOLoopBoundBox<State>
+  /// What is written at once is gathered here, for all of the loop's connections.
+  private let scratch: NIOLoopBoundBox<ByteBuffer>
 
   private init(_ loop: any EventLoop) {
     self.loop = loop
     state = NIOLoopBoundBox(State(), eventLoop: loop)
+    scratch = NIOLoopBoundBox(ByteBuffer(), eventLoop: loop)
+  }
+
+  /// Only on the loop. A use inside of another gets a buffer of its own.
+  func withScratch<Result>(_ body: (inout ByteBuffer) throws -> Result) rethrows -> Result {
+    var buffer = ByteBuffer()
+    scratch.withValue { swap(&$0, &buffer) }
+    defer { scratch.withValue { swap(&$0, &buffer) } }
+    return try body(&buffer)
   }
 
   /// The loop's own. Only on the loop.

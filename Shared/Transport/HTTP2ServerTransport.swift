@@ -183,6 +183,7 @@ package final class HTTP2ServerTransport: ServerTransport {
           )
           handler.strikes = PingPolicy.Strikes(configuration.pings)
           handler.compressesByDefault = configuration.compressesResponses
+          handler.isPlaintext = configuration.tls == nil
           let connection = ServerConnection(
             handler,
             channel: channel,

@@ -53,6 +53,9 @@ package struct DirectOutbound: Sendable {
     handle.stream.value.connection.flushUnlessReading()
   }
 
+  /// Where the stream's state lies. Only on the event loop.
+  package var location: StreamLocation { StreamLocation(handle.stream.value) }
+
   /// Calls `body` once, on the loop, when what is queued has drained. Only on the event loop.
   package func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
     handle.stream.value.whenThereIsRoom(body)

@@ -1,28 +1,61 @@
 internal import Domain
+internal import Foundation
 
 extension PlanWork {
-  /// Takes what a tenant compiles to, before and afterwards.
-  mutating func take(_ old: CompiledTenant, _ new: CompiledTenant, of tenant: String) {
+  /// Takes what the affected objects of a tenant compile to.
+  ///
+  /// - Parameter before: what the tenant itself compiled to.
+  mutating func take(
+    _ new: TenantCompilation,
+    _ whole: CompiledTenant,
+    _ scope: PlanScope,
+    before: CompiledObject?
+  ) {
     // What was stored with a warning needs no new one each time that a neighbour changes.
-    plan.diagnostics += new.diagnostics.filter { found in
+    plan.diagnostics += whole.diagnostics.filter { found in
       found.level == .error || documents.contains { Problems.isAbout($0, found) }
     }
-    put(old, new, of: tenant)
-    plan.recompiled += new.bindings.keys.sorted().filter { new.bindings[$0] != old.bindings[$0] }
-    made.append(new)
+    plan.recompiled += whole.bindings.keys.sorted().filter { key in
+      guard scope.affected.contains(key), let id = after[key]?.id else { return false }
+      return world.compiled[BindingID(id)]?.digest != whole.bindings[key]
+    }
+    put(new, whole, scope, before: before)
+    made.append(whole)
   }
 
   /// Puts what is new or other, tenants first and sections before the bindings that name them;
   /// removes what is gone, except sections, which are immutable and may still be pinned.
-  private mutating func put(_ old: CompiledTenant, _ new: CompiledTenant, of tenant: String) {
-    var put = new.resources.filter { old.resources[$0.key] != $0.value }
-    // What was compiled by an older compiler may have had other sections: all that the bindings
-    // name must be there, and to store one again is no change.
-    for case .binding(let binding) in put.values {
-      for digest in binding.sectionDigests {
-        for key in [ResourceKey.section(binding.tenantID, digest), .section(nil, digest)] {
-          if let section = new.resources[key] { put[key] = section }
+  private mutating func put(
+    _ new: TenantCompilation,
+    _ whole: CompiledTenant,
+    _ scope: PlanScope,
+    before: CompiledObject?
+  ) {
+    var put: [ResourceKey: ConfigResource] = [:]
+    var gone: Set<ResourceKey> = []
+    var routes: Set<ResourceKey> = []
+    let edited = Set(changed.map(\.key))
+    let stored = Set(world.routes)
+    for key in scope.affected {
+      guard let object = new[key] else { continue }
+      for resource in object.resources {
+        switch resource {
+        case .tenant, .channelAccount:
+          if before?.resources.contains(resource) != true { put[resource.key] = resource }
+        case .section: if edited.contains(key) { put[resource.key] = resource }
+        case .binding(let binding):
+          let form = World.CompiledForm(digest: binding.digest, isActive: binding.isActive)
+          guard world.compiled[binding.bindingID] != form else { continue }
+          put[resource.key] = resource
+          put.merge(whole.sections(of: binding)) { $1 }
+        case .route(let route):
+          routes.insert(resource.key)
+          if !stored.contains(route) { put[resource.key] = resource }
         }
+      }
+      if key.kind == .tenant {
+        gone.formUnion(before?.resources.map(\.key) ?? [])
+        gone.subtract(object.resources.map(\.key))
       }
     }
     let made = put.values.filter { resource in
@@ -31,34 +64,41 @@ extension PlanWork {
       return !resources.contains(resource)
     }
     resources += made.sorted { (Self.rank($0), Self.order($0)) < (Self.rank($1), Self.order($1)) }
-    var gone = Set(
-      old.resources.keys.filter { key in
-        if case .section = key { return false }
-        return new.resources[key] == nil
-      }
-    )
-    // What was stored once and does not compile any more is not in `old`, and goes all the same.
-    if let id = world.objects[ObjectKey(kind: .tenant, tenant: tenant, slug: tenant)]?.id {
-      for route in world.routes where route.tenantID == TenantID(id) {
-        let key = ResourceKey.route(route.tenantID, channel: route.channel, key: route.key)
-        if new.resources[key] == nil { gone.insert(key) }
-      }
-      for object in deleted where object.key.kind == .binding && object.key.tenant == tenant {
-        gone.insert(.binding(TenantID(id), BindingID(object.id)))
-      }
-    }
+    gone.formUnion(removals(of: whole.slug, scope, keeping: routes))
     removed += gone.sorted { "\($0)" < "\($1)" }
+  }
+
+  /// The bindings that are deleted, and the routes that they and the affected ones had.
+  private func removals(
+    of tenant: String,
+    _ scope: PlanScope,
+    keeping routes: Set<ResourceKey>
+  ) -> [ResourceKey] {
+    guard let id = after[ObjectKey(kind: .tenant, tenant: tenant, slug: tenant)]?.id else {
+      return []
+    }
+    let deleted = deleted.filter { $0.key.kind == .binding && $0.key.tenant == tenant }
+      .map { BindingID($0.id) }
+    let affected = scope.affected.filter { $0.kind == .binding }
+      .compactMap { after[$0].map { BindingID($0.id) } }
+    let handled = Set(deleted + affected)
+    let gone = world.routes.filter { handled.contains($0.bindingID) }
+      .map { ResourceKey.route($0.tenantID, channel: $0.channel, key: $0.key) }
+    return gone.filter { !routes.contains($0) } + deleted.map { .binding(TenantID(id), $0) }
   }
 
   /// Routes and webhook slugs belong to one binding or tenant each, over all tenants.
   mutating func checkTaken() {
     let touched = touched
     let touchedIDs = Set(
-      world.objects.values.filter { $0.key.kind == .tenant && touched.contains($0.key.tenant) }
+      after.values.filter { $0.key.kind == .tenant && touched.contains($0.key.tenant) }
         .map { TenantID($0.id) }
     )
+    var handled = Set(deleted.filter { $0.key.kind == .binding }.map { BindingID($0.id) })
+    for tenant in made { handled.formUnion(tenant.routes.map(\.route.bindingID)) }
+    handled.formUnion(changed.filter { $0.key.kind == .binding }.map { BindingID($0.id) })
     var routes: [String: BindingID] = [:]
-    for route in world.routes where !touchedIDs.contains(route.tenantID) {
+    for route in world.routes where !handled.contains(route.bindingID) {
       routes["\(route.channel)/\(route.key)"] = route.bindingID
     }
     var owners = world.accountOwners.filter { !touchedIDs.contains($0.value) }

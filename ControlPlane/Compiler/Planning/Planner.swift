@@ -3,33 +3,55 @@ package import Foundation
 
 /// Plans a set of documents against the world: a pure function, so that a dry run and the real one
 /// agree, and that a plan can be made again when somebody else was faster.
+///
+/// What it compiles is what the documents name, and what depends on those that change.
 package struct Planner: Sendable {
-  private let compiler: TenantCompiler
+  let compiler: TenantCompiler
+  /// Tiers that were compiled before.
+  package let cache: TierCache
 
   /// - Parameter toolAllow: "host:port" that tools may reach without https and on private addresses;
   ///   nil leaves open where they go.
-  package init(toolAllow: Set<String>? = [], tables: ModelTables = PlatformTables.models) {
-    compiler = TenantCompiler(toolAllow: toolAllow, tables: tables)
+  package init(
+    toolAllow: Set<String>? = [],
+    tables: ModelTables = PlatformTables.models,
+    compilerVersion: Int = PlatformTables.compilerVersion,
+    cache: TierCache = TierCache()
+  ) {
+    compiler = TenantCompiler(
+      toolAllow: toolAllow,
+      tables: tables,
+      compilerVersion: compilerVersion
+    )
+    self.cache = cache
   }
 
+  /// - Parameter memo: bindings that an earlier plan of the same documents compiled.
   package func plan(
     documents: [AuthoredDocument],
     world: World,
     options: ApplyOptions,
     now: Date,
-    mintID: () -> UUID
+    mintID: () -> UUID,
+    memo: BindingMemo? = nil
   ) -> Plan {
     var work = PlanWork(world: world, options: options)
     for document in documents.sorted(by: { ($0.key, $0.source) < ($1.key, $1.source) }) {
       work.add(document, now: now, mintID: mintID)
     }
     work.prune(now: now)
-    for slug in work.touched.sorted() { compile(slug, &work) }
+    let keys = Dictionary(grouping: work.after.keys, by: \.tenant)
+    for slug in work.touched.sorted() { compile(slug, keys[slug] ?? [], memo, &work) }
     work.checkTaken()
     return work.finished()
   }
 
-  private func compile(_ slug: String, _ work: inout PlanWork) {
+  private func compile(
+    _ slug: String,
+    _ keys: [ObjectKey],
+    _ memo: BindingMemo?,
+    _ work: inout PlanWork
+  ) {
     guard work.after[ObjectKey(kind: .tenant, tenant: slug, slug: slug)] != nil else {
       for document in work.documents where document.key.tenant == slug && isSlug(slug) {
         work.report(
@@ -42,17 +64,24 @@ package struct Planner: Sendable {
       return
     }
     do {
-      let old = try compiler.compile(
-        TenantObjects(slug: slug, objects: work.world.objects.filter { $0.key.tenant == slug })
-      )
-      let new = try compiler.compile(
-        TenantObjects(
+      let scope = work.scope(of: slug, keys: keys)
+      let new = try TenantCompilation(
+        of: TenantObjects(
           slug: slug,
-          objects: work.after.filter { $0.key.tenant == slug },
-          sources: work.sources
-        )
+          objects: scope.objects,
+          sources: work.sources,
+          names: work.names(of: slug, besides: keys),
+          settled: scope.settled
+        ),
+        by: compiler,
+        cache: cache,
+        memo: memo
       )
-      work.take(old, new, of: slug)
+      let own = ObjectKey(kind: .tenant, tenant: slug, slug: slug)
+      let before = work.world.objects[own].map {
+        compiler.tenant($0, in: TenantObjects(slug: slug, objects: [own: $0]))
+      }
+      work.take(new, try new.compiled(), scope, before: before)
     } catch {
       work.plan.diagnostics.append(
         Diagnostic(
@@ -92,7 +121,18 @@ struct PlanWork {
     after = world.objects
   }
 
-  /// Slugs of the tenants that are compiled anew.
+  /// What of a tenant may be referred to, by its id.
+  func names(of tenant: String, besides keys: [ObjectKey]) -> [ObjectKey: UUID] {
+    var names: [ObjectKey: UUID] = [:]
+    let gone = Set(deleted.map(\.key))
+    for (key, name) in world.names where key.tenant == tenant && !gone.contains(key) {
+      names[key] = name.id
+    }
+    for key in keys { names[key] = after[key]?.id }
+    return names
+  }
+
+  /// Slugs of the tenants of which something is compiled.
   var touched: Set<String> { Set(documents.map(\.key.tenant) + deleted.map(\.key.tenant)) }
 
   mutating func add(_ document: AuthoredDocument, now: Date, mintID: () -> UUID) {
@@ -159,6 +199,10 @@ struct PlanWork {
       owners[object.key] = world.objects[object.key]?.source
     }
     let isConfiguration = !(changed.isEmpty && deleted.isEmpty)
+    let gone = Set(deleted.map(\.key))
+    let named = world.names.filter { key, _ in
+      touched.contains(key.tenant) && expected[key] == nil && !gone.contains(key)
+    }
     plan.publication = Publication(
       objects: changed,
       deleted: deleted,
@@ -166,6 +210,7 @@ struct PlanWork {
       expected: expected,
       owners: owners,
       seen: Set(world.objects.keys.filter { touched.contains($0.tenant) }),
+      named: named.mapValues(\.version),
       resources: isConfiguration ? resources : [],
       removed: isConfiguration ? removed : [],
       author: options.author,

@@ -3,7 +3,7 @@ internal import Domain
 /// The tiers of a tenant, by slug, as read; those with faults too, so that what follows from them
 /// can be told along with them.
 struct CompiledTiers {
-  struct Tier<Spec> {
+  struct Tier<Spec: Sendable>: Sendable {
     let stored: StoredObject
     let spec: Spec
     let guarded: GuardedTier
@@ -26,7 +26,7 @@ struct TierTriple: Hashable {
 }
 
 /// What one object compiles to.
-struct CompiledObject {
+struct CompiledObject: Sendable {
   var resources: [ConfigResource] = []
   /// About the object itself.
   var diagnostics: [Diagnostic] = []

@@ -5,6 +5,9 @@ package import Domain
 /// What it says is what compiling the same objects anew says.
 package struct TenantCompilation {
   private let compiler: TenantCompiler
+  /// Tiers compiled before; those that are settled are taken from it.
+  private let cache: TierCache?
+  private let memo: BindingMemo?
   private var tenant: TenantObjects
   private var tiers = CompiledTiers()
   private var made: [ObjectKey: CompiledObject] = [:]
@@ -25,7 +28,7 @@ package struct TenantCompilation {
     package var diagnostics: [Diagnostic] = []
   }
 
-  /// - Throws: as `TenantCompiler.compile`.
+  /// - Throws: `CanonicalJSONError`, `EncodingError` for a spec with a number that JSON has not.
   package init(
     tenant: String,
     objects: [ObjectKey: StoredObject],
@@ -38,15 +41,22 @@ package struct TenantCompilation {
     )
   }
 
-  init(of tenant: TenantObjects, by compiler: TenantCompiler) throws {
+  init(
+    of tenant: TenantObjects,
+    by compiler: TenantCompiler,
+    cache: TierCache? = nil,
+    memo: BindingMemo? = nil
+  ) throws {
     self.compiler = compiler
+    self.memo = memo
+    self.cache = cache
     self.tenant = tenant
     try compile(Set(tenant.objects.keys))
   }
 
   /// Puts objects in the place of the old ones, nil for those that are gone.
   ///
-  /// - Throws: as `TenantCompiler.compile`; what is kept is of no use then.
+  /// - Throws: as `init`; what is kept is of no use then.
   package mutating func apply(_ changes: [ObjectKey: StoredObject?]) throws -> Change {
     var stale = Set(changes.keys)
     var appearing: Set<ObjectKey> = []
@@ -112,21 +122,43 @@ package struct TenantCompilation {
       switch key.kind {
       case .tenant: made[key] = compiler.tenant(object, in: tenant)
       case .human:
-        (tiers.humans[key.slug], made[key]) = try compiler.human(object, id, in: tenant)
-      case .team: (tiers.teams[key.slug], made[key]) = try compiler.team(object, id, in: tenant)
+        (tiers.humans[key.slug], made[key]) = try cached(object, \.human) {
+          try compiler.human(object, id, in: tenant)
+        }
+      case .team:
+        (tiers.teams[key.slug], made[key]) = try cached(object, \.team) {
+          try compiler.team(object, id, in: tenant)
+        }
       case .agent:
-        (tiers.agents[key.slug], made[key]) = try compiler.agent(object, id, in: tenant)
+        (tiers.agents[key.slug], made[key]) = try cached(object, \.agent) {
+          try compiler.agent(object, id, in: tenant)
+        }
       case .binding: bindings.append(object)
       }
     }
     for key in keys where made[key]?.isAstray == true { astray.insert(key) }
     var known: [TierTriple: [Diagnostic]] = [:]
     for object in bindings {
-      let compiled = try compiler.binding(object, id, tiers, in: tenant, known: &known)
+      let compiled =
+        try memo?.binding(object, tiers)
+        ?? compiler.binding(object, id, tiers, in: tenant, known: &known)
+      memo?.keep(object, tiers, compiled)
       made[object.key] = compiled
       if compiled.isAstray { astray.insert(object.key) }
       for tier in compiled.names { users[tier, default: []].insert(object.key) }
     }
+  }
+
+  private func cached<Spec: Sendable>(
+    _ object: StoredObject,
+    _ part: (TierCache.Compiled) -> CompiledTiers.Tier<Spec>?,
+    _ make: () throws -> (CompiledTiers.Tier<Spec>, CompiledObject)
+  ) throws -> (CompiledTiers.Tier<Spec>, CompiledObject) {
+    guard let cache, tenant.settled.contains(object.key) else { return try make() }
+    if let found = cache.tier(of: object), let tier = part(found) { return (tier, found.object) }
+    let (tier, compiled) = try make()
+    cache.keep(tier, compiled)
+    return (tier, compiled)
   }
 
   private mutating func forget(_ key: ObjectKey) {
@@ -141,19 +173,22 @@ package struct TenantCompilation {
     }
   }
 
+  /// What an object compiled to.
+  subscript(_ key: ObjectKey) -> CompiledObject? { made[key] }
+
   /// All that nodes need of the tenant.
   ///
-  /// - Throws: as `TenantCompiler.compile`.
+  /// - Throws: as `init`.
   package func resources() throws -> [ResourceKey: ConfigResource] { try compiled().resources }
 
   /// All that is wrong with the tenant.
   ///
-  /// - Throws: as `TenantCompiler.compile`.
+  /// - Throws: as `init`.
   package func diagnostics() throws -> [Diagnostic] { try compiled().diagnostics }
 
   /// The whole, as one value.
   func compiled() throws -> CompiledTenant {
-    var result = CompiledTenant()
+    var result = CompiledTenant(slug: tenant.slug)
     guard tenant.find(.tenant, tenant.slug) != nil else { return result }
     let platform = try compiler.platform()
     result.resources.reserveCapacity(made.count * 2)

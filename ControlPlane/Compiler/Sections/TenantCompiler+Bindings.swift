@@ -70,9 +70,9 @@ extension TenantCompiler {
         teamVersion: team.stored.version,
         agentID: AgentID(agent.stored.id),
         agentVersion: agent.stored.version,
-        compilerVersion: PlatformTables.compilerVersion,
+        compilerVersion: compilerVersion,
         aliasTable: tables.version,
-        priceTable: tables.priceVersion ?? tables.version
+        priceTable: priceTable
       ),
       sections: .init(
         platform: try platform().digest,

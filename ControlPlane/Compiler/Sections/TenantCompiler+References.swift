@@ -3,7 +3,7 @@ internal import Domain
 /// What a team and a binding name must be there.
 extension TenantCompiler {
   func checkReferences(_ spec: TeamSpec, in tenant: TenantObjects, _ problems: Problems) {
-    for (index, member) in spec.members.enumerated() where tenant.find(.human, member) == nil {
+    for (index, member) in spec.members.enumerated() where tenant.id(.human, member) == nil {
       problems.add(
         "BND_FOREIGN_TIER",
         at: "/members/\(index)",
@@ -13,7 +13,7 @@ extension TenantCompiler {
           ?? "add the Human, or take it out"
       )
     }
-    for (index, team) in spec.allowedHandoffs.enumerated() where tenant.find(.team, team) == nil {
+    for (index, team) in spec.allowedHandoffs.enumerated() where tenant.id(.team, team) == nil {
       problems.add(
         "TEAM_HANDOFF_FOREIGN",
         at: "/allowed_handoffs/\(index)",
@@ -23,7 +23,7 @@ extension TenantCompiler {
           ?? "name teams of the same tenant"
       )
     }
-    for target in spec.escalation.teams where tenant.find(.team, target.name) == nil {
+    for target in spec.escalation.teams where tenant.id(.team, target.name) == nil {
       problems.add(
         "ESC_UNKNOWN_TEAM",
         at: target.path,

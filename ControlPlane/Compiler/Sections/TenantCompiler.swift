@@ -8,17 +8,25 @@ struct TenantObjects {
   var objects: [ObjectKey: StoredObject]
   /// Where documents stand that are applied now.
   var sources: [ObjectKey: String] = [:]
+  /// Objects beyond these that are there to be referred to.
+  var names: [ObjectKey: UUID] = [:]
+  /// Tiers that are as they were when they were stored, and what they name is, too: their references
+  /// are not looked at again.
+  var settled: Set<ObjectKey> = []
 
   func find(_ kind: ObjectKind, _ slug: String) -> StoredObject? {
     objects[ObjectKey(kind: kind, tenant: self.slug, slug: slug)]
   }
 
-  func all(_ kind: ObjectKind) -> [StoredObject] {
-    objects.values.filter { $0.key.kind == kind }.sorted { $0.key.slug < $1.key.slug }
+  /// The id of an object that may be referred to; nil when it is not there.
+  func id(_ kind: ObjectKind, _ slug: String) -> UUID? {
+    let key = ObjectKey(kind: kind, tenant: self.slug, slug: slug)
+    return objects[key]?.id ?? names[key]
   }
 
   func slugs(_ kind: ObjectKind) -> [String] {
-    objects.keys.filter { $0.kind == kind }.map(\.slug).sorted()
+    let known = Set(objects.keys.filter { $0.kind == kind }.map(\.slug))
+    return known.union(names.keys.filter { $0.kind == kind }.map(\.slug)).sorted()
   }
 
   func document(_ object: StoredObject) -> AuthoredDocument {
@@ -28,6 +36,7 @@ struct TenantObjects {
 
 /// What one tenant's objects compile to.
 struct CompiledTenant {
+  let slug: String
   var resources: [ResourceKey: ConfigResource] = [:]
   /// Digest by binding's key.
   var bindings: [ObjectKey: Digest] = [:]
@@ -37,17 +46,36 @@ struct CompiledTenant {
   var diagnostics: [Diagnostic] = []
 }
 
+extension CompiledTenant {
+  /// All that a binding names must be stored with it; to store a section again is no change.
+  func sections(of binding: BindingResource) -> [ResourceKey: ConfigResource] {
+    var named: [ResourceKey: ConfigResource] = [:]
+    for digest in binding.sectionDigests {
+      for key in [ResourceKey.section(binding.tenantID, digest), .section(nil, digest)] {
+        if let section = resources[key] { named[key] = section }
+      }
+    }
+    return named
+  }
+}
+
 /// Compiles a tenant's objects: pure functions of an object and of what it names.
 struct TenantCompiler: Sendable {
   /// Nil leaves open where tools go.
   let toolAllow: Set<String>?
   /// Model aliases and prices.
   let tables: ModelTables
+  let compilerVersion: Int
   private let platformSection: Result<SectionResource, any Error>
 
   /// - Parameter toolAllow: "host:port" that tools may reach without https and on private addresses.
-  init(toolAllow: Set<String>?, tables: ModelTables = PlatformTables.models) {
+  init(
+    toolAllow: Set<String>?,
+    tables: ModelTables = PlatformTables.models,
+    compilerVersion: Int = PlatformTables.compilerVersion
+  ) {
     self.toolAllow = toolAllow
+    self.compilerVersion = compilerVersion
     self.tables = tables
     platformSection = Result {
       try Self.section(.platform, of: nil, PlatformTables.section(tables))
@@ -56,11 +84,6 @@ struct TenantCompiler: Sendable {
 
   /// The section that all bindings share.
   func platform() throws -> SectionResource { try platformSection.get() }
-
-  /// - Throws: `CanonicalJSONError`, `EncodingError` for a spec with a number that JSON has not.
-  func compile(_ tenant: TenantObjects) throws -> CompiledTenant {
-    try TenantCompilation(of: tenant, by: self).compiled()
-  }
 
   // MARK: - Objects
 
@@ -128,7 +151,7 @@ struct TenantCompiler: Sendable {
     in tenant: TenantObjects
   ) throws -> (CompiledTiers.Tier<TeamSpec>, CompiledObject) {
     let (spec, problems) = read(stored, tenant) { TeamSpec($0, problems: $1) }
-    checkReferences(spec, in: tenant, problems)
+    if !tenant.settled.contains(stored.key) { checkReferences(spec, in: tenant, problems) }
     let said = spec.procedures.flatMap(\.prose) + spec.said
     return try tier(stored, id, tenant, spec, spec.guardrails, said, problems, .team) {
       TeamSection(
@@ -138,7 +161,7 @@ struct TenantCompiler: Sendable {
         sops: spec.sops,
         escalation: spec.escalationSpec,
         allowedHandoffs: spec.allowedHandoffs.compactMap {
-          tenant.find(.team, $0).map { TeamID($0.id) }
+          tenant.id(.team, $0).map { TeamID($0) }
         },
         guardrails: spec.guardrails.rules
       )
@@ -168,7 +191,7 @@ struct TenantCompiler: Sendable {
     }
   }
 
-  private func tier<Spec>(
+  private func tier<Spec: Sendable>(
     _ stored: StoredObject,
     _ id: TenantID,
     _ tenant: TenantObjects,

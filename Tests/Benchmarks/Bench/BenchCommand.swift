@@ -13,12 +13,15 @@ struct BenchCommand: AsyncParsableCommand {
         Shared/Scripts/bench turn      turns/s and added latency of a node on an instant model
         Shared/Scripts/bench transport gRPC calls/s, streams, fan-out and memory beside other servers
         Shared/Scripts/bench compile   100,000 bindings from cold, and after one edit
+        Shared/Scripts/bench publish   start of the daemon, and publishes, with 100,000 bindings
+        Shared/Scripts/bench store     the database pool beside pgbench and psql
 
       Every server, publisher and crowd of clients is a process of its own. A ratio says more than
       a time: it stays when the machine changes.
       """,
     subcommands: [
-      PushBench.self, TurnBench.self, TransportBench.self, CompileBench.self, WatchLoad.self,
+      PushBench.self, TurnBench.self, TransportBench.self, CompileBench.self, PublishBench.self,
+      StoreBench.self, WatchLoad.self,
       FanoutFloor.self,
       InstantModel.self, EchoServer.self, StreamLoad.self,
     ]

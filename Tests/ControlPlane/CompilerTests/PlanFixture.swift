@@ -49,7 +49,14 @@ struct PlanFixture {
     }
     for resource in publication.resources {
       switch resource {
-      case .route(let route): world.routes.append(route)
+      case .route(let route):
+        world.routes.removeAll { ($0.channel, $0.key) == (route.channel, route.key) }
+        world.routes.append(route)
+      case .binding(let binding):
+        world.compiled[binding.bindingID] = World.CompiledForm(
+          digest: binding.digest,
+          isActive: binding.isActive
+        )
       case .channelAccount(let account): world.accountOwners[account.slug] = account.tenantID
       default: break
       }

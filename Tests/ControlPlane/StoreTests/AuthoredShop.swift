@@ -68,6 +68,12 @@ struct AuthoredShop {
     )
   }
 
+  func objects() async throws -> [StoredObject] {
+    var objects: [StoredObject] = []
+    for kind in ObjectKind.allCases { objects += try await store.list(kind: kind, tenant: "shop") }
+    return objects
+  }
+
   /// All that can be read of a revision, or of now.
   func state(at revision: Revision? = nil) async throws -> Past {
     var past = Past()

@@ -77,11 +77,27 @@ import Testing
       let own = try await fixture.store.list(kind: .human, tenant: "sahayak")
       #expect(own.map(\.key) == [guides[1].key])
 
-      let world = try await fixture.store.world(tenants: ["sahayak"])
-      #expect(world.revision == Revision(2))
-      #expect(world.objects.count == 5)
-      #expect(world.routes.count == 4)
-      #expect(world.accountOwners["ranveer"] == ranveer.tenantID)
+      var request = WorldRequest()
+      request.objects = [sahayak.key(.human, "guide"), sahayak.key(.team, "none")]
+      request.usersOf = [.human: [sahayak.humanID], .agent: [ranveer.agentID]]
+      request.heads = [sahayak.key(.team, "help")]
+      request.routes = ["whatsapp/\(ranveer.number)", "web/nobody.example"]
+      request.accounts = ["ranveer"]
+      request.compiled = [sahayak.bindingID.uuid]
+      let part = try await fixture.store.reading { [request] in try await $0.read(request) }
+      #expect(part.revision == Revision(2))
+      let found = Set(part.objects.map(\.key))
+      #expect(
+        found == [
+          sahayak.key(.human, "guide"), sahayak.key(.binding, "main"),
+          ranveer.key(.binding, "main"),
+        ]
+      )
+      #expect(part.heads.map(\.id) == [sahayak.teamID])
+      #expect(Set(part.routes.map(\.tenantID)) == [sahayak.tenantID, ranveer.tenantID])
+      #expect(part.routes.count == 3)
+      #expect(part.accountOwners == ["ranveer": ranveer.tenantID])
+      #expect(part.compiled[sahayak.bindingID]?.digest == sahayak.binding.digest)
     }
   }
 
@@ -90,8 +106,8 @@ import Testing
   {
     try await withStore { fixture in
       try await fixture.store.publish(sahayak.publication())
-      let seen = Set(try await fixture.store.world(tenants: ["sahayak"]).objects.keys)
-      let unseen = try #require(seen.first { $0.kind == .binding })
+      let unseen = sahayak.key(.binding, "main")
+      let seen: Set = [unseen]
       var change = sahayak.change(to: 2, expecting: 1, register: "warm")
       change.seen = seen.subtracting([unseen])
       let late = await #expect(throws: StoreError.self) {

@@ -99,6 +99,7 @@ private let targetSchema: String = {
   private static let exempt = [
     "access_line",  // one row: how often the tokens changed
     "commits",  // revision, time and author of each commit
+    "compiler_generations",  // which compiler and tables took over when
     "history_retention",  // one row: how much of the past is kept
     "ledger_cursors",  // how far each node's spool is stored
     "revision_line",  // one row: the newest revision

@@ -36,8 +36,7 @@ import Testing
     try await withStore { fixture in
       let shop = AuthoredShop(fixture.store)
       try await shop.apply(AuthoredShop.whole)
-      let world = try await fixture.store.world(tenants: ["shop"])
-      let tenant = TenantID(try #require(world.objects[AuthoredShop.key(.tenant, "shop")]?.id))
+      let tenant = try #require(try await fixture.store.tenantID(slug: "shop"))
       let statements: [SQL] = [
         "update tier_config_versions set config = '{}'", "delete from tier_config_versions",
         "update object_versions set config = '{}'", "delete from object_versions",
@@ -255,7 +254,7 @@ import Testing
       #expect(winners.count == 1)
       let refusal = Array(repeating: "CFG_OTHER_SOURCE", count: 5)
       #expect(outcomes.filter { !$0.1.isEmpty }.map(\.1) == Array(repeating: refusal, count: 4))
-      let objects = try await fixture.store.world(tenants: ["shop"]).objects.values
+      let objects = try await shop.objects()
       #expect(objects.allSatisfy { $0.source == winners.first })
     }
   }
@@ -267,7 +266,7 @@ import Testing
       let outcome = try await shop.apply(AuthoredShop.whole, source: "repo")
       #expect(outcome.stored && outcome.plan.changes.allSatisfy { $0.action == .adopt })
       #expect(try await fixture.store.currentRevision() == Revision(1))
-      let objects = try await fixture.store.world(tenants: ["shop"]).objects.values
+      let objects = try await shop.objects()
       #expect(objects.allSatisfy { $0.source == "repo" && $0.version == 1 })
       #expect(try await fixture.store.tenants(ownedInBy: "repo") == ["shop"])
       #expect(try await fixture.store.tenants(ownedInBy: "other") == [])

@@ -6,19 +6,24 @@ import Testing
 import Transport
 
 /// Calls one after the other, until `attack` is over: all are answered, and some meanwhile.
+///
+/// - Returns: How many, and how long the slowest took.
+@discardableResult
 func whileServing(
   _ client: GRPCClient<HTTP2ClientTransport>,
   _ attack: () async throws -> Void
-) async throws {
+) async throws -> (calls: Int, slowest: Duration) {
   let isOver = Mutex(false)
   async let served = {
-    var served = 0
+    var (served, slowest) = (0, Duration.zero)
     repeat {
+      let begin = ContinuousClock.now
       let answer = try await client.echo("Collect", [[1], [2]]).messages
+      slowest = max(slowest, begin.duration(to: .now))
       try #require(answer == [[1, 2]])
       served += 1
     } while !isOver.withLock { $0 }
-    return served
+    return (served, slowest)
   }()
   do {
     try await attack()
@@ -27,8 +32,9 @@ func whileServing(
     throw error
   }
   isOver.withLock { $0 = true }
-  let count = try await served
-  #expect(count > 0)
+  let (calls, slowest) = try await served
+  #expect(calls > 0)
+  return (calls, slowest)
 }
 
 extension TransportAddress {
@@ -45,7 +51,9 @@ extension TransportAddress {
     if flood.cause != .pings { configuration.pings.minimumInterval = .zero }
     let metrics = configuration.metrics
     try await withEcho(server: configuration) { _, client, address in
-      try await whileServing(client) {
+      var closing = Duration.zero
+      let neighbour = try await whileServing(client) {
+        let begin = ContinuousClock.now
         let peer = try RawHTTP2Peer(port: address.tcpPort)
         try await peer.greet()
         _ = await peer.send(flood.opening)
@@ -60,6 +68,7 @@ extension TransportAddress {
           peer.read()
         }
         let ends = try await peer.ends()
+        closing = begin.duration(to: .now)
         #expect(ends)
         #expect(round < 100_000)
         if let goAway = peer.goAway {
@@ -70,8 +79,15 @@ extension TransportAddress {
         }
         #expect(happened, "\(metrics.values)")
       }
+      // For who reads the log: a test that watches the clock would fail on a busy machine.
+      print(
+        "flood of \(flood.testDescription): closed after \(milliseconds(closing)) ms; a neighbour's",
+        "\(neighbour.calls) calls took at most \(milliseconds(neighbour.slowest)) ms"
+      )
     }
   }
+
+  private func milliseconds(_ duration: Duration) -> Int { Int(duration / .milliseconds(1)) }
 
   @Test func `a peer that asks too much is told so`() async throws {
     let told: [(RawFrame, String)] = [

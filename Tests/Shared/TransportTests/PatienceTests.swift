@@ -123,14 +123,14 @@ import Transport
   }
 
   @Test func `a slow reader is served on`() async throws {
-    let configuration = configuration { $0.unreadTimeout = .milliseconds(300) }
+    let configuration = configuration { $0.unreadTimeout = .seconds(1) }
     try await withEchoServer(configuration: configuration) { _, address, _ in
       let peer = try RawHTTP2Peer(port: address.tcpPort, receiveBuffer: 4_096)
       try await peer.greet([(4, 1 << 30)])
       _ = await peer.send([
         .windowUpdate(0, 1 << 30), .headers(1, RawFrame.request(path: "/bindery.test.Echo/Flood")),
       ])
-      for _ in 0 ..< 20 {
+      for _ in 0 ..< 40 {
         try await Task.sleep(for: .milliseconds(50))
         peer.read()
       }

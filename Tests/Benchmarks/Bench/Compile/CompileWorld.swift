@@ -67,27 +67,7 @@ struct CompileWorld {
   }
 
   private func human(_ number: Int) -> StoredObject {
-    stored(
-      .human,
-      "human-\(number)",
-      number,
-      [
-        "display_name": .string("Human \(number)"), "languages": ["hi", "en"],
-        "cultural_register": "hindustani-warm",
-        "voice": [
-          "tone": ["warm", "patient"], "register": "informal", "address": ["hi": "aap"],
-          "signature": ["Chinta mat kijiye"], "max_sentences": 4,
-        ],
-        "greeting": ["hi": "नमस्ते! बताइए मैं क्या मदद करूँ?", "en": "Hello, how can I help?"],
-        "guardrails": [
-          [
-            "rule_id": .string("human-\(number).promise"), "kind": "keyword", "severity": "block",
-            "params": ["words": ["guaranteed", "पक्की गारंटी"]],
-            "message": ["en": "I can't promise that."],
-          ]
-        ],
-      ]
-    )
+    stored(.human, "human-\(number)", number, BenchTiers.human(number))
   }
 
   /// - Parameter edit: Goes into an SOP; another one makes another section.
@@ -100,65 +80,11 @@ struct CompileWorld {
       "team-\(number)",
       number,
       version: Int32(edit + 1),
-      [
-        "display_name": .string("Team \(number)"), "department": "support",
-        "members": .array(members),
-        "sops": [
-          .string("Ask one question at a time (\(edit))."),
-          [
-            "id": "refund", "title": "Refund",
-            "steps": [
-              ["id": "ask", "ask": ["slot": "order", "prompt": ["en": "Which order?"]]],
-              [
-                "id": "look", "call": ["tool": "lookup_order", "args": ["id": "{{slots.order}}"]],
-                "on_error": "out",
-              ], ["id": "ok", "say": ["en": "It is on its way."], "end": true],
-              ["id": "out", "escalate": "default"],
-            ],
-          ],
-        ],
-        "escalation": ["default": ["to": ["kind": "human", "queue": "desk"]]],
-        "guardrails": [
-          [
-            "rule_id": .string("team-\(number).dose"), "kind": "regex", "severity": "rewrite",
-            "params": ["pattern": #"\b\d{1,5}\s?mg\b"#],
-            "rewrite": ["mode": "replace", "with": "[ask your doctor]"],
-          ]
-        ],
-      ]
+      BenchTiers.team(number, members: members, edit: edit)
     )
   }
 
   private func agent(_ number: Int) -> StoredObject {
-    stored(
-      .agent,
-      "agent-\(number)",
-      number,
-      [
-        "display_name": .string("Agent \(number)"),
-        "model_routing": ["default": "claude-sonnet", "fallback": ["simulated"]],
-        "tools": [
-          [
-            "name": "lookup_order", "description": "Looks an order up by its number.",
-            "endpoint": .string("https://crm.example/orders/\(number)"),
-            "schema": [
-              "type": "object", "properties": ["id": ["type": "string"]], "required": ["id"],
-            ],
-          ]
-        ],
-        "memory_policy": ["episodic_topk": 5, "facts": true, "decay": "recency"],
-        "guardrails": [
-          [
-            "rule_id": .string("agent-\(number).pii"), "kind": "pii", "severity": "rewrite",
-            "params": ["detect": ["aadhaar", "pan", "card"]], "rewrite": ["mode": "mask"],
-          ],
-          [
-            "rule_id": .string("agent-\(number).links"), "kind": "url_allowlist",
-            "severity": "block",
-            "params": ["hosts": ["*.example"]],
-          ],
-        ],
-      ]
-    )
+    stored(.agent, "agent-\(number)", number, BenchTiers.agent(number))
   }
 }

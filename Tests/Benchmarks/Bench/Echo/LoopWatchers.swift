@@ -29,8 +29,8 @@ final class LoopWatchers: EchoWatchers {
     let (cancelled, continuation) = AsyncStream.makeStream(of: Void.self)
     try await withRPCCancellationHandler {
       try await write(TransportBytes(repeating: 1, count: 1))
-      part.add(outbound, id)
-      defer { part.remove(id) }
+      part.loop.execute { part.add(outbound, id) }
+      defer { part.loop.execute { part.remove(id) } }
       for await _ in cancelled {}
     } onCancelRPC: {
       continuation.finish()
@@ -47,31 +47,51 @@ final class LoopWatchers: EchoWatchers {
 
   /// The watchers of one loop.
   private final class Part: Sendable {
+    private struct Watcher {
+      let id: UInt64
+      let outbound: DirectOutbound
+      let location: StreamLocation
+    }
+
     let loop: any EventLoop
-    private let watchers = Mutex<[UInt64: DirectOutbound]>([:])
+    private let watchers: NIOLoopBoundBox<[Watcher]>
 
-    init(_ loop: any EventLoop) { self.loop = loop }
+    init(_ loop: any EventLoop) {
+      self.loop = loop
+      watchers = .makeBoxSendingValue([], eventLoop: loop)
+    }
 
+    /// Only on the loop, as all of this.
     func add(_ outbound: DirectOutbound, _ id: UInt64) {
-      watchers.withLock { $0[id] = outbound }
+      let watcher = Watcher(id: id, outbound: outbound, location: outbound.location)
+      watchers.withValue { $0.append(watcher) }
     }
 
     func remove(_ id: UInt64) {
-      _ = watchers.withLock { $0.removeValue(forKey: id) }
+      watchers.withValue { $0.removeAll { $0.id == id } }
     }
 
-    /// Only on the loop.
     func write(_ message: EncodedMessage) {
-      for (id, watcher) in watchers.withLock({ $0 }) {
+      var all: [Watcher] = []
+      watchers.withValue { swap(&$0, &all) }
+      var waiting: [Int] = []
+      for index in all.indices {
+        let next = index + StreamLocation.distance
+        if next < all.count { all[next].location.prefetch() }
         do {
-          let hasRoom = try watcher.write(message)
-          watcher.flush()
-          guard !hasRoom else { continue }
-          remove(id)
-          watcher.whenThereIsRoom { self.add(watcher, id) }
+          let hasRoom = try all[index].outbound.write(message)
+          all[index].outbound.flush()
+          if !hasRoom { waiting.append(index) }
         } catch {
           // The call is over; its task removes it.
         }
+      }
+      watchers.withValue { swap(&$0, &all) }
+      // `all` are the few that were added meanwhile.
+      for watcher in all { add(watcher.outbound, watcher.id) }
+      for index in waiting.reversed() {
+        let watcher = watchers.withValue { $0.remove(at: index) }
+        watcher.outbound.whenThereIsRoom { self.add(watcher.outbound, watcher.id) }
       }
     }
   }

@@ -57,7 +57,7 @@ final class LightConnection: HTTP2SessionDelegate {
       ended.removeAll(keepingCapacity: true)
     }
     if let failure { throw BenchFailure(failure) }
-    try flush()
+    if session.wantsWrite { try flush() }
   }
 
   private func flush() throws {
