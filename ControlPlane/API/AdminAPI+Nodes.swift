@@ -21,15 +21,33 @@ extension AdminAPI {
       try await requireExistence(of: Revision(request.revision))
       let target = try await target(of: request)
       let committedAt = hub.committedAt(target.revision) ?? Date()
-      let final = try await registry.waitForConvergence(
-        on: target,
-        serving: context.principal?.tenant,
-        committedAt: committedAt,
-        timeout: timeout
-      ) { now in
-        try await response.write(Bindery_V1_WaitResponse(now, done: false))
+      try await whileWanted(context) {
+        let final = try await registry.waitForConvergence(
+          on: target,
+          serving: context.principal?.tenant,
+          committedAt: committedAt,
+          timeout: timeout
+        ) { now in
+          try await response.write(Bindery_V1_WaitResponse(now, done: false))
+        }
+        try await response.write(Bindery_V1_WaitResponse(final, done: true))
       }
-      try await response.write(Bindery_V1_WaitResponse(final, done: true))
+    }
+  }
+
+  /// Runs `body` until it is through or its client has gone: that cancels the call, not its task.
+  private func whileWanted(
+    _ context: ServerContext,
+    _ body: @escaping @Sendable () async throws -> Void
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await body() }
+      group.addTask {
+        try await context.cancellation.cancelled
+        throw CancellationError()
+      }
+      defer { group.cancelAll() }
+      try await group.next()
     }
   }
 

@@ -132,9 +132,14 @@ struct `What one caller can do to others` {
     try await waitUntil("the node comes by another connection", within: .seconds(10)) {
       proxy.accepted > before
     }
-    let next = try await stack.tool(token: admin).json(["tenant", "pause", "kichcha", "--wait"])
-    #expect(next["changed"] != false, "\(next)")
-    _ = try await stack.tool(token: admin).json(["tenant", "resume", "kichcha"])
+    for verb in ["pause", "resume"] {
+      let switched = try await stack.tool(token: admin).json(["tenant", verb, "kichcha"])
+      let revision = try #require(switched["revision"])
+      try await waitUntil("the node has it", within: .seconds(10)) {
+        try await stack.tool(token: admin).json(["nodes"])["nodes"]?.arrayValue?
+          .contains { $0["node"] == "node-1" && $0["revision"] == revision } == true
+      }
+    }
     #expect(await stack.stop("node-1") == nil)
     try await proxy.stop()
     let refused = try await Completed.run(

@@ -190,6 +190,53 @@ import Testing
     #expect(!channel.isActive)
   }
 
+  /// The end of the answer waits in the channel when the session has nothing left and the connection,
+  /// drained, is over.
+  @Test func `an answer that the socket has not taken when its connection is over is not dropped`()
+    throws
+  {
+    let channel = EmbeddedChannel()
+    let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
+    let socket = SlowSocket()
+    try channel.pipeline.syncOperations.addHandler(socket)
+    let connection = try server(on: channel) { stream in calls.value.append(stream) }
+    try open(channel)
+    connection.beginGracefulShutdown()
+    let asked = try sent(on: channel).first { $0.type == 6 }
+    try receive([RawFrame(6, flags: 1, asked?.payload ?? [])], on: channel)
+    socket.isFull = true
+    let stream = try #require(calls.value.first)
+    _ = try stream.write(.message(.init(repeating: 1, count: 10_000)))
+    _ = try stream.write(.status(Status(code: .ok, message: ""), [:]))
+    channel.embeddedEventLoop.advanceTime(by: .seconds(29))
+    #expect(connection.streams.isEmpty)
+    #expect(channel.isActive)
+    socket.drain()
+    let answer = try sent(on: channel)
+    #expect(answer.filter { $0.type == 0 }.reduce(0) { $0 + $1.payload.count } == 10_005)
+    #expect(answer.last { $0.type == 1 }?.flags == RawFrame.endStream | RawFrame.endHeaders)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+    #expect(!channel.isActive)
+  }
+
+  @Test func `a peer that takes nothing of its last answer is left after half a minute`() throws {
+    let channel = EmbeddedChannel()
+    let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
+    let socket = SlowSocket()
+    try channel.pipeline.syncOperations.addHandler(socket)
+    let connection = try server(on: channel) { stream in calls.value.append(stream) }
+    try open(channel)
+    connection.beginGracefulShutdown()
+    let asked = try sent(on: channel).first { $0.type == 6 }
+    try receive([RawFrame(6, flags: 1, asked?.payload ?? [])], on: channel)
+    socket.isFull = true
+    _ = try calls.value.first?.write(.status(Status(code: .ok, message: ""), [:]))
+    channel.embeddedEventLoop.advanceTime(by: .seconds(29))
+    #expect(channel.isActive)
+    channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+    #expect(!channel.isActive)
+  }
+
   /// The socket is slow, so that the end of the answer waits in the channel when the session has
   /// nothing left and the connection, drained, is over.
   @Test func `an answer that is finished when its connection drains is sent to its last byte`()
@@ -200,12 +247,16 @@ import Testing
       try await peer.greet([(4, 1 << 30)])
       _ = await peer.send([
         .windowUpdate(0, 1 << 30),
-        .headers(1, RawFrame.request(path: "/bindery.test.Echo/Large"), flags: 5),
+        .headers(1, RawFrame.request(path: "/bindery.test.Echo/Large")),
       ])
-      _ = try await peer.next { $0.type == 0 }
+      // The call is there, and answers when its request ends.
+      let isServed = try await peer.isServed()
+      #expect(isServed)
       server.beginGracefulShutdown()
       let asked = try await peer.next { $0.type == 6 && $0.flags == 0 }
-      _ = await peer.send([RawFrame(6, flags: 1, asked?.payload ?? [])])
+      _ = await peer.send([
+        RawFrame(6, flags: 1, asked?.payload ?? []), .data(1, flags: RawFrame.endStream),
+      ])
       let trailers = try await peer.next { $0.type == 1 && $0.flags & RawFrame.endStream != 0 }
       #expect(trailers != nil)
       let received = peer.history.filter { $0.type == 0 }.reduce(0) { $0 + $1.payload.count }
@@ -213,5 +264,43 @@ import Testing
       let ends = try await peer.ends()
       #expect(ends)
     }
+  }
+}
+
+/// As NIO's channels do over a socket: what is written waits while the socket is full, an end of the
+/// output waits for it, and an end of all drops it.
+private final class SlowSocket: ChannelOutboundHandler {
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  var isFull = false
+  private var context: ChannelHandlerContext?
+  private var ending: EventLoopPromise<Void>?
+
+  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+    ending?.fail(ChannelError.ioOnClosedChannel)
+    ending = nil
+  }
+
+  func flush(context: ChannelHandlerContext) {
+    if !isFull { context.flush() }
+  }
+
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    guard mode == .output else {
+      context.close(mode: mode, promise: promise)
+      return
+    }
+    if isFull { ending = promise } else { promise?.succeed() }
+  }
+
+  func drain() {
+    isFull = false
+    context?.flush()
+    ending?.succeed()
+    ending = nil
   }
 }

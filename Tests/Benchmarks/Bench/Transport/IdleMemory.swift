@@ -110,6 +110,8 @@ struct IdleMemory {
         let watchers = try await crowd(kind, port, count)
         growth.there.append(try await grown())
         await watchers.stop()
+        // A server may take a moment until it returns memory to the system.
+        try await Task.sleep(for: .seconds(4))
         growth.left.append(try await grown())
       }
       await first.stop()
