@@ -40,10 +40,9 @@ package struct Publisher: Sendable {
     dryRun: Bool
   ) async throws -> Outcome {
     var tenants = Set(documents.map(\.key.tenant)).union(expected.keys.map(\.tenant))
-    if let prune = options.prune, !options.source.isEmpty {
-      let owned = try await store.tenants(ownedInBy: options.source)
-      tenants.formUnion(owned.filter(prune.covers))
-    }
+    // A source's label is a name within a tenant: another tenant's source may have the same one. So
+    // what is pruned is in tenants that are named, by the documents or for the pruning.
+    if let prune = options.prune { tenants.formUnion(prune.tenants) }
     return try await publish(over: tenants, dryRun: dryRun) { world in
       try Self.check(expected, in: world)
       let plan = planner.plan(
@@ -83,7 +82,11 @@ package struct Publisher: Sendable {
     }
     let document = AuthoredDocument(key: key, spec: spec, source: "version \(version)")
     return try await publish(over: [key.tenant], dryRun: dryRun) { world in
-      try Self.check(expected.map { [key: $0] } ?? [:], in: world)
+      // A deleted object has versions, too: the last one says that it was deleted.
+      let found = (world.objects[key] ?? world.deleted[key])?.version ?? 0
+      if let expected, expected != found {
+        throw StoreError.stale(key, expected: expected, found: found)
+      }
       return planner.plan(
         documents: [document],
         world: world,
