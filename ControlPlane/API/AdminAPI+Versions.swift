@@ -51,6 +51,13 @@ extension AdminAPI {
         } else {
           try await store.history(of: key, before: new.version, limit: 1).first
         }
+      guard old != nil || new.version == 1 else {
+        throw RPCError(
+          code: .notFound,
+          message:
+            "the version of \(key) before \(new.version) is no longer kept; see bindery retention"
+        )
+      }
       var response = Bindery_V1_DiffResponse()
       if let old { response.from = Bindery_V1_VersionInfo(old) }
       response.to = Bindery_V1_VersionInfo(new)

@@ -71,6 +71,13 @@ package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
       if let spool, spool.nodeID != nodeID || spool.spoolIncarnation != request.spoolIncarnation {
         throw RPCError(code: .invalidArgument, message: "a stream carries the records of one spool")
       }
+      // PostgreSQL's text holds no NUL.
+      guard nodeID.utf8.count <= 256, !nodeID.utf8.contains(0) else {
+        throw RPCError(
+          code: .invalidArgument,
+          message: "node_id must be at most 256 bytes, none of them NUL"
+        )
+      }
       guard request.sequence > last else {
         throw RPCError(code: .invalidArgument, message: "sequence must rise")
       }

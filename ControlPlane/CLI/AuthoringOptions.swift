@@ -35,7 +35,7 @@ struct AuthoringOptions: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Prune only in this tenant; repeatable. Without it, wherever the source owns something.",
+      "Prune only in this tenant, also when no file names it; repeatable. Without it, in the tenants of the files.",
       valueName: "tenant"
     )
   )

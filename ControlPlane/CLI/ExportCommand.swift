@@ -18,7 +18,8 @@ struct ExportCommand: AsyncParsableCommand {
         bindery export --to config/ && bindery plan -f config/ --exit-code     nothing to change
 
       Files are named TENANT/tenant.yaml and TENANT/humans/SLUG.yaml, teams, agents, bindings. Files \
-      that are there already under these names are written over; others are left.
+      that are there already under these names are written over, also where one of them was .json and \
+      is .yaml now; others are left.
       """
   )
 
@@ -121,6 +122,13 @@ struct ExportCommand: AsyncParsableCommand {
         withIntermediateDirectories: true
       )
       try Data(document.text.utf8).write(to: url, options: .atomic)
+      // Of an export before this one, when the object could be written in the other form: the two
+      // would say the same object twice.
+      let other = url.deletingPathExtension()
+        .appendingPathExtension(document.isJSON ? "yaml" : "json")
+      if FileManager.default.fileExists(atPath: other.path) {
+        try FileManager.default.removeItem(at: other)
+      }
     } catch {
       Terminal.error("\(url.path) can't be written: \(error.localizedDescription)")
       throw ExitStatus.cantCreate

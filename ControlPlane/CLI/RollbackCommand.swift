@@ -74,7 +74,8 @@ struct RollbackCommand: AsyncParsableCommand {
       }
     }
     request.dryRun = false
-    request.expectedVersion = shown.changes.first?.fromVersion ?? 0
+    // The new version follows the newest one, also where that says that the object was deleted.
+    request.expectedVersion = shown.changes.first.map { $0.toVersion - 1 } ?? 0
     let applied = try await send(request)
     guard applied.ok else {
       try Refusal.tell(applied.diagnostics.map { Diagnostic($0) }, connection.output)

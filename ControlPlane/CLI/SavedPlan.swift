@@ -19,6 +19,8 @@ struct SavedPlan: Codable {
   var bindery_plan = SavedPlan.format
   var source: String
   var prune: Bool
+  /// Absent in plans of older programs, which did not pin it: then it was not asked for.
+  var take_over: Bool?
   /// SHA-256 of the documents, whatever files they stand in.
   var documents: Digest
   var expected: [Version]
@@ -30,6 +32,7 @@ struct SavedPlan: Codable {
   ) throws {
     source = authoring.label
     prune = authoring.prune
+    take_over = authoring.takeOver
     documents = try Self.digest(of: files)
     expected = plan.expected.map {
       Version(kind: $0.kind, tenant: $0.tenant, slug: $0.slug, version: $0.version)
@@ -68,8 +71,10 @@ struct SavedPlan: Codable {
     let differs: String? =
       if plan.bindery_plan != format {
         "by another version of bindery"
-      } else if plan.source != authoring.label || plan.prune != authoring.prune {
-        "with another --source or --prune"
+      } else if plan.source != authoring.label || plan.prune != authoring.prune
+        || (plan.take_over ?? false) != authoring.takeOver
+      {
+        "with another --source, --prune or --take-over"
       } else if plan.documents != (try digest(of: files)) {
         "of other documents"
       } else {

@@ -49,9 +49,11 @@ package struct Publisher: Sendable {
       author: options.author,
       reason: options.reason
     )
+    // A source's label is a name within a tenant: another tenant's source may have the same one. So
+    // what is pruned is in tenants that are named, by the documents or for the pruning.
     if let prune = options.prune, !options.source.isEmpty {
-      let tenants = try await store.tenants(ownedInBy: options.source).filter(prune.covers)
-      roots.owned = (options.source, tenants)
+      let named = roots.tenants.union(prune.tenants)
+      roots.owned = (options.source, named.filter(prune.covers))
     }
     return try await publish(from: roots, dryRun: dryRun) { world, memo in
       try Self.check(expected, in: world)
@@ -100,7 +102,11 @@ package struct Publisher: Sendable {
       reason: reason
     )
     return try await publish(from: roots, dryRun: dryRun) { world, memo in
-      try Self.check(expected.map { [key: $0] } ?? [:], in: world)
+      // A deleted object has versions, too: the last one says that it was deleted.
+      let found = (world.objects[key] ?? world.deleted[key])?.version ?? 0
+      if let expected, expected != found {
+        throw StoreError.stale(key, expected: expected, found: found)
+      }
       return planner.plan(
         documents: [document],
         world: world,

@@ -126,23 +126,6 @@ extension Store {
     return try Self.version(row, of: key)
   }
 
-  /// Slugs of the tenants in which a source owns objects.
-  package func tenants(ownedInBy source: String) async throws -> Set<String> {
-    let kinds = ObjectKind.allCases.filter { $0 != .tenant }.map { kind -> SQL in
-      """
-      select tenant_id from \(unsafeRaw: kind.table)
-      where source = \(source) and removed_at is null
-      """
-    }
-    let owned = kinds.reduce("select id as tenant_id from tenants where source = \(source)") {
-      SQL("\($0) union \($1)")
-    }
-    let rows = try await distribution.query(
-      "select t.slug from tenants t where t.id in (\(owned))"
-    )
-    return Set(try rows.map { try $0.decode("slug", as: String.self) })
-  }
-
   // MARK: - Statements
 
   /// Runs a statement about a revision after a look whether it can be answered.

@@ -171,6 +171,54 @@ struct `Configuration from repositories` {
     #expect(plan["changes"]?.arrayValue?.allSatisfy { $0["action"] == "unchanged" } == true)
   }
 
+  @Test func `an export leaves no second file of an object, and a plan pins what it takes over`()
+    async throws
+  {
+    let tool = try stack.tool()
+    let folder = try repository("single")
+    _ = try await tool.json(["apply", "-y", "-f", folder.path, "--source", "one"])
+    let exported = stack.folder.appending(path: "single-export")
+    let arguments = ["export", "--to", exported.path, "--tenant", "single"]
+    #expect(try await tool.run(arguments).status == 0)
+    let old = exported.appending(path: "single/humans/asha.json")
+    try Data("{}".utf8).write(to: old)
+    #expect(try await tool.run(arguments).status == 0)
+    #expect(!FileManager.default.fileExists(atPath: old.path))
+
+    let plan = stack.folder.appending(path: "pinned.json").path
+    let source = ["-f", folder.path, "--source", "one"]
+    #expect(try await tool.run(["plan"] + source + ["--out", plan]).status == 0)
+    let other = try await tool.run(["apply", "-y"] + source + ["--plan", plan, "--take-over"])
+    #expect(other.status == 75)
+    #expect(other.standardError.contains("another --source, --prune or --take-over"))
+    #expect(try await tool.run(["apply", "-y"] + source + ["--plan", plan]).status == 0)
+  }
+
+  @Test func `a person is erased only with a reason, on purpose, and where there is one`()
+    async throws
+  {
+    let tool = try stack.tool()
+    _ = try await tool.json(["apply", "-y", "-f", try repository("private").path])
+    let person = ["private", "--phone", "+91 98111-22233"]
+    #expect(try await tool.run(["user", "erase"] + person).status == 64)
+    #expect(try await tool.run(["user", "erase"] + person + ["--reason", "asked"]).status == 64)
+    let named = try await tool.run(
+      ["user", "erase"] + person + ["--reason", "9198111 22233 asked", "--yes"]
+    )
+    #expect(named.status == 65)
+    let nobody = try await tool.run(["user", "erase"] + person + ["--reason", "asked", "--yes"])
+    #expect(nobody.status == 66)
+    #expect(!nobody.standardError.contains("22233"))
+    let file = stack.folder.appending(path: "nobody.json").path
+    #expect(
+      try await tool.run(["user", "export"] + person + ["--output-file", file]).status == 66
+    )
+    #expect(!FileManager.default.fileExists(atPath: file))
+    #expect(!FileManager.default.fileExists(atPath: file + ".partial"))
+    #expect(try await tool.json(["user", "receipts", "private"]) == [])
+    #expect(try await tool.run(["user", "receipts", "no-such-tenant"]).status == 66)
+  }
+
   @Test func `files are validated without a control plane`() async throws {
     let offline = CommandLineTool(
       path: try stack.layout.program("bindery"),

@@ -199,6 +199,17 @@ import Testing
           dryRun: false
         )
       }
+      // Deleted it is at version 2, also for who has seen version 1 last.
+      await #expect(throws: StoreError.stale(main, expected: 1, found: 2)) {
+        try await shop.publisher.rollBack(
+          main,
+          to: 1,
+          expected: 1,
+          author: "",
+          reason: "",
+          dryRun: false
+        )
+      }
       _ = try await shop.publisher.rollBack(
         main,
         to: 1,
@@ -231,6 +242,42 @@ import Testing
         )
       }
       #expect(try await fixture.store.object(late.key) != nil)
+    }
+  }
+
+  @Test func `another tenant's source of the same label is not pruned`() async throws {
+    try await withStore { fixture in
+      let shop = AuthoredShop(fixture.store)
+      try await shop.apply(AuthoredShop.whole, source: "config")
+      let theirs = [
+        AuthoredDocument(
+          key: ObjectKey(kind: .tenant, tenant: "other", slug: "other"),
+          spec: ["display_name": "Other"],
+          source: "other.yaml:1"
+        ),
+        AuthoredDocument(
+          key: ObjectKey(kind: .human, tenant: "other", slug: "ravi"),
+          spec: ["display_name": "Ravi", "languages": ["en"]],
+          source: "other.yaml:5"
+        ),
+      ]
+      try await shop.apply(theirs, source: "config")
+      let more = AuthoredShop.human("late", "Late")
+      try await shop.apply([more], source: "config")
+      let pruned = try await shop.apply(
+        AuthoredShop.whole,
+        source: "config",
+        prune: .init(isConfirmed: true)
+      )
+      #expect(pruned.plan.changes.filter { $0.action == .delete }.map(\.key) == [more.key])
+      #expect(try await fixture.store.object(theirs[1].key) != nil)
+      // Where no file names the tenant any more, it is named for the pruning.
+      let named = try await shop.apply(
+        AuthoredShop.whole,
+        source: "config",
+        prune: .init(isConfirmed: true, tenants: ["other"])
+      )
+      #expect(named.plan.changes.filter { $0.action == .delete }.map(\.key) == [theirs[1].key])
     }
   }
 
@@ -268,8 +315,6 @@ import Testing
       #expect(try await fixture.store.currentRevision() == Revision(1))
       let objects = try await shop.objects()
       #expect(objects.allSatisfy { $0.source == "repo" && $0.version == 1 })
-      #expect(try await fixture.store.tenants(ownedInBy: "repo") == ["shop"])
-      #expect(try await fixture.store.tenants(ownedInBy: "other") == [])
       let past = try await fixture.store.list(kind: .human, at: Revision(1))
       #expect(past.map(\.source) == ["repo"])
     }
