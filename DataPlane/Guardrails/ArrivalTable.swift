@@ -36,6 +36,7 @@ package struct ArrivalTable: Sendable {
     for arrival in arrivals where !known.contains(where: { $0.id == arrival.id }) {
       known.append(arrival)
     }
+    guard !known.isEmpty else { return [] }
     known.sort { ($0.atMS, $0.id) < ($1.atMS, $1.id) }
     if let newest = known.last?.atMS {
       known.removeFirst(known.prefix { $0.atMS <= newest - Self.windowMS }.count)

@@ -31,7 +31,9 @@ package struct TurnRows: Sendable {
       row.tier = violation.tier
       row.ruleID = violation.ruleID
       row.severity = violation.severity.rawValue
-      row.outboundWasBlocked = outboundBlocked && violation.severity == .block
+      let isWithheld =
+        violation.severity == .block || violation.ruleID == outcome.regenerate?.ruleID
+      row.outboundWasBlocked = outboundBlocked && isWithheld
       var context: [String: JSONValue] = [
         "stage": .string(violation.stage.rawValue), "sha256": .string(violation.digest),
       ]

@@ -38,7 +38,7 @@ package struct LanguageDetector: Sendable {
     profiles = RomanProfile.all.filter { candidates.contains($0.language) }
   }
 
-  private static let longest = 2_000
+  private static let longest = 600
   private static let share = 0.6
   /// Least lead of the best over the second, in nats: about nineteen to one.
   private static let lead = 3.0
