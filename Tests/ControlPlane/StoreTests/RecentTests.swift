@@ -1,3 +1,4 @@
+import Compiler
 import Domain
 import Foundation
 import Store
