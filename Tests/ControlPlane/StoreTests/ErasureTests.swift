@@ -16,6 +16,7 @@ import Wire
     "tenants", "humans", "teams", "team_members", "agents", "agent_bindings", "binding_routes",
     "channel_accounts", "compiled_sections", "compiled_bindings", "tier_config_versions",
     "object_versions", "changelog", "commits", "revision_line", "history_retention",
+    "compiler_generations", "compile_failures",
     // Who may call, and what authors and operators did.
     "access_tokens", "access_line", "audit_log",
     // Cursors and steps.

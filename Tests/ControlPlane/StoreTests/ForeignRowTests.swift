@@ -34,6 +34,13 @@ extension ErasureFixture {
         dryRun: false
       )
       #expect(erasure?.receipt != nil)
+      try await fixture.owner.execute(
+        """
+        insert into compile_failures (tenant_id, binding_id, generation, diagnostics)
+        select tenant_id, binding_id, 1, '[]' from compiled_bindings
+        where tenant_id = \(side.tenant.tenantID.uuid) limit 1
+        """
+      )
       try await fixture.store.insert(
         AccessToken(
           id: tokenID(of: side),
@@ -200,7 +207,16 @@ extension ErasureFixture {
     "setRetention": "the platform's", "pruneHistory": "the platform's",
     "currentRevision": "a number", "incarnation": "an id",
     "claimable": "work of all tenants; the dispatcher hands each piece to who may see it",
-    "waitForRevision": "a number", "runWakeups": "numbers",
+    "waitForRevision": "a number", "runWakeups": "numbers", "currentPosition": "a number",
+    "accessToken": "of whoever says that it is his, before his tenant is known",
+    "reading": "for plans, which the API makes for the caller's tenants only; by distribution",
+    "read": "for plans, which the API makes for the caller's tenants only; by distribution",
+    "follow": "for the replicas' memory, by distribution",
+    "recentSnapshot": "for the replicas' memory, by distribution",
+    "claim": "the platform's compiler", "recompiling": "the platform's compiler",
+    "outdated": "the platform's compiler", "publishRecompiled": "the platform's compiler",
+    "finish": "the platform's compiler", "compileFailureCount": "a number",
+    "compileFailures": "of bindings that the API has found to be the caller's, by distribution",
   ]
 
   private static let cases: [String: Case] = [

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import control_admin
 import control_distribution
 import control_ledger
+import control_people
 import control_switches
 import control_tokens
 import control_turns
@@ -86,6 +87,7 @@ def run(session: Session) -> int:
     if watch is not None:
         control_switches.pause_and_resume(session, watch)
     control_ledger.ledger(session)
+    control_people.people(session)
     if watch is not None:
         watch = control_distribution.resume(session, watch)
         control_switches.archive(session, watch)
