@@ -63,10 +63,12 @@ package final class DistributionAPI: RegistrableRPCService {
   /// Tells all nodes to reconnect elsewhere, spread over a time that grows with their number, so that
   /// those who take them in are not flooded.
   package func drain() {
-    let watchers = watchers.withLock { Array($0.values) }
-    let spread = DrainSpread(watchers: watchers.count)
+    let spread = DrainSpread(watchers: watchers.withLock { $0.count })
+    // Whoever comes from here on is told when it comes.
     draining.withLock { $0 = spread }
-    for watcher in watchers { watcher.drain(after: spread.after, jitter: spread.jitter) }
+    for watcher in watchers.withLock({ Array($0.values) }) {
+      watcher.drain(after: spread.after, jitter: spread.jitter)
+    }
   }
 
   // MARK: - Watch

@@ -15,7 +15,7 @@ package struct LedgerAPI: Bindery_V1_Ledger.SimpleServiceProtocol {
     -> Bindery_V1_RecordResponse
 
   /// Records in one transaction, at most; while it runs, the next ones gather.
-  private static var batchLimit: Int { 256 }
+  private static var batchLimit: Int { 64 }
 
   private let recording: Recording
   private let logger: Logger

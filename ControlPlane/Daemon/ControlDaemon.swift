@@ -71,6 +71,8 @@ struct ControlDaemon {
     let hub = ChangelogHub()
     var options = NodeRegistry.Options()
     options.lease = settings.lease
+    // A database without a commit has no nodes that go by it.
+    if try await store.currentRevision() > .zero { options.settling = options.longestLease }
     let nodes = NodeRegistry(options: options)
     let access = AccessControl(settings: settings, store: store, logger: logger)
     try await access.prepare()

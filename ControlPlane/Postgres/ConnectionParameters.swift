@@ -10,6 +10,9 @@ struct ConnectionParameters: Sendable {
     // Values travel as UTF-8 text in ISO forms, whatever the server's defaults are.
     var options = ["TimeZone": "UTC", "DateStyle": "ISO,MDY", "bytea_output": "hex"]
     options["statement_timeout"] = String(configuration.statementTimeout.wholeMilliseconds)
+    // Whoever holds a transaction open and does nothing (an export that nobody reads) lets go of it.
+    options["idle_in_transaction_session_timeout"] =
+      String(configuration.statementTimeout.wholeMilliseconds)
     options["role"] = configuration.role
     let added = options.sorted { $0.key < $1.key }.map { name, value in
       "-c \(name)=\(Self.escapedOption(value))"

@@ -137,6 +137,11 @@ extension Store {
         for group in groups { try await writer.lock(group, on: connection) }
         for group in groups { try await writer.write(group, on: connection) }
         _ = try await connection.pipeline([
+          // Whoever recompiles for long holds what it recompiles by.
+          """
+          update compiler_generations set held_at = now()
+          where generation = \(publication.generation ?? 0)
+          """,
           """
           update compiled_bindings set generation = \(publication.generation ?? 0)
           where tenant_id = \(tenant.uuid) and binding_id = any (\(done)::uuid[])

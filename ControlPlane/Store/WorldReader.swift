@@ -100,7 +100,7 @@ package struct WorldReader: Sendable {
       )
     }
     if !request.compiled.isEmpty {
-      let ids = request.compiled.sorted { $0.uuidString < $1.uuidString }
+      let ids = Array(request.compiled)
       add(
         .routes,
         """
@@ -203,8 +203,8 @@ package struct WorldReader: Sendable {
           """
         )
       }
-      guard let ids = request.usersOf[kind]?.sorted(by: { $0.uuidString < $1.uuidString }),
-        !ids.isEmpty, let column = kind.bindingColumn
+      guard let ids = request.usersOf[kind].map(Array.init), !ids.isEmpty,
+        let column = kind.bindingColumn
       else { continue }
       statements.append(
         """

@@ -135,7 +135,7 @@ extension NodeRegistry {
         let found = Convergence(of: target, over: nodes, committedAt: committedAt, now: now)
         if found.names != last?.names { try await report(found) }
         last = found
-        if found.isComplete || now >= deadline { return found }
+        if (found.isComplete && now >= settledAt) || now >= deadline { return found }
         await changes.next()
         try Task.checkCancellation()
       }

@@ -13,7 +13,14 @@ package final class NodeRegistry: Sendable {
     /// A node not seen for so long is forgotten.
     package var memory: Duration = .seconds(24 * 3600)
 
+    /// For so long after its start a replica may not know all nodes: those that were there before it
+    /// come back, or their leases run out. No wait is over before.
+    package var settling: Duration = .zero
+
     package init() {}
+
+    /// When a lease is surely out.
+    package var longestLease: Duration { lease * (1 + clockTolerance) }
 
     package var leaseMilliseconds: Int64 {
       lease.components.seconds * 1000 + lease.components.attoseconds / 1_000_000_000_000_000
@@ -28,9 +35,14 @@ package final class NodeRegistry: Sendable {
   }
 
   package let options: Options
+  /// From then on all nodes with a lease are known.
+  let settledAt: ContinuousClock.Instant
   private let state = Mutex(State())
 
-  package init(options: Options = Options()) { self.options = options }
+  package init(options: Options = Options()) {
+    self.options = options
+    settledAt = .now + options.settling
+  }
 
   /// All known nodes by name.
   package var nodes: [KnownNode] {

@@ -35,6 +35,17 @@ struct ArgumentCheck: Sendable {
     deny = Set(check["deny"]?.arrayValue?.map(Self.comparable) ?? [])
   }
 
+  /// All texts in a JSON document, a line each; nil when they stand in it as they are, or it is none.
+  static func texts(in document: String) -> String? {
+    guard document.utf8.contains(UInt8(ascii: "\\")) else { return nil }
+    do {
+      return leaves(of: try JSONText.parse(document)).compactMap(\.stringValue)
+        .joined(separator: "\n")
+    } catch {
+      return nil
+    }
+  }
+
   /// Whether a call's arguments break it; arguments that are no JSON do.
   func isBroken(by arguments: String, of tool: String) -> Bool {
     guard tools.isEmpty || tools.contains(tool) else { return false }

@@ -16,6 +16,34 @@ package struct GuardrailRules: Sendable {
     about subject: GuardSubject = GuardSubject()
   ) -> GuardrailOutcome {
     let here = steps(at: stage)
+    var outcome = check(text, stage, subject, here)
+    guard stage == .toolArgs || stage == .toolResult, outcome.blocked == nil,
+      let said = ArgumentCheck.texts(in: text)
+    else { return outcome }
+    // JSON says a line's end, or any letter, in letters of its own: rules look behind that, too.
+    let behind = check(said, stage, subject, here.filter { $0.rule.kind != .toolArgs })
+    let known = Set(outcome.violations.map(\.ruleID))
+    outcome.violations += behind.violations.filter { !known.contains($0.ruleID) }
+    if let blocked = behind.blocked {
+      outcome.blocked = blocked
+      outcome.text = ""
+    } else if behind.text != said, outcome.text == text {
+      // What can't be rewritten in its place goes as plain text to a model, and to no tool.
+      outcome.text = stage == .toolResult ? behind.text : ""
+      if stage == .toolArgs, let id = behind.violations.last?.ruleID {
+        let message = here.first { $0.rule.ruleID == id }?.rule.message ?? [:]
+        outcome.blocked = GuardrailOutcome.Blocked(ruleID: id, message: message)
+      }
+    }
+    return outcome
+  }
+
+  private func check(
+    _ text: String,
+    _ stage: GuardrailRule.Stage,
+    _ subject: GuardSubject,
+    _ here: [GuardrailProgram.Step]
+  ) -> GuardrailOutcome {
     let blocks = here.filter { $0.severity(at: stage) == .block }
     var outcome = GuardrailOutcome(text: text)
     if block(by: blocks, stage, subject, &outcome) { return outcome }

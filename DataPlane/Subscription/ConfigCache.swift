@@ -94,9 +94,9 @@ package final class ConfigCache: ConfigurationReading {
 
   /// Brings the switches to disk; returns when it has all that were there at the call.
   func writeSwitches() async throws {
-    guard let unwritten = locked.withLock({ $0.unwritten }) else { return }
-    try await copy.write(unwritten.table)
-    locked.withLock { $0.wrote(unwritten.change) }
+    guard locked.withLock({ $0.unwritten }) != nil else { return }
+    let written = try await copy.write { self.locked.withLock { $0.unwritten } }
+    if let written { locked.withLock { $0.wrote(written) } }
   }
 
   /// Adds a binding that was fetched; false when the answer is of another revision than is held, or the

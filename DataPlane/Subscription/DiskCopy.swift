@@ -13,6 +13,8 @@ package struct DiskCopy: Sendable {
   private let switches: SealedFile
   /// Files block; they get a thread of their own.
   private let thread: NIOThreadPool
+  /// A switch must not wait while all configuration is written.
+  private let switchThread: NIOThreadPool
   private let program: String
 
   /// - Parameters:
@@ -25,12 +27,18 @@ package struct DiskCopy: Sendable {
     switches = SealedFile(path: "\(directory)/switches", format: "bndswch1")
     thread = NIOThreadPool(numberOfThreads: 1)
     thread.start()
+    switchThread = NIOThreadPool(numberOfThreads: 1)
+    switchThread.start()
   }
 
-  package func close() async throws { try await thread.shutdownGracefully() }
+  package func close() async throws {
+    try await thread.shutdownGracefully()
+    try await switchThread.shutdownGracefully()
+  }
 
   /// Runs to its end even when the caller is cancelled: the last write of a node that stops counts.
   private func onThread<Result: Sendable>(
+    _ thread: NIOThreadPool,
     _ work: @escaping @Sendable () throws -> Result
   ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
@@ -49,14 +57,14 @@ package struct DiskCopy: Sendable {
 
   func write(_ image: ConfigImage) async throws {
     guard let cursor = image.cursor else { return }
-    try await onThread {
+    try await onThread(thread) {
       try configuration.write(try Self.encode(image, cursor, writtenBy: program))
     }
   }
 
   /// The newest whole copy; nil when there is none. What is wrong with it is told in words.
   func readConfiguration() async throws -> (image: ConfigImage?, faults: [String]) {
-    try await onThread {
+    try await onThread(thread) {
       let (content, faults) = configuration.read()
       let told = faults.map(\.description)
       guard let content else { return (nil, told) }
@@ -143,15 +151,23 @@ package struct DiskCopy: Sendable {
 
   // MARK: - Switches
 
-  func write(_ table: SwitchTable) async throws {
-    try await onThread { try switches.write(try JSONEncoder().encode(table)) }
+  /// Writes the switches as they are when their turn comes: an older table never takes the place of a
+  /// newer one. Nothing when `newest` is nil.
+  ///
+  /// - Returns: the change that is on disk now.
+  func write(_ newest: @escaping @Sendable () -> NodeState.Unwritten?) async throws -> Int? {
+    try await onThread(switchThread) {
+      guard let unwritten = newest() else { return nil }
+      try switches.write(try JSONEncoder().encode(unwritten.table))
+      return unwritten.change
+    }
   }
 
   /// The switches that were acknowledged.
   ///
   /// - Throws: when they can't be read: a node must not forget that a tenant is paused.
   func readSwitches() async throws -> (table: SwitchTable, faults: [String]) {
-    try await onThread {
+    try await onThread(switchThread) {
       let (content, faults) = switches.read()
       guard let content else {
         if let fault = faults.first { throw fault }

@@ -12,8 +12,12 @@ struct LeaseKeeper: Sendable {
   /// The longest told; shorter ones come when the control plane is cut off from its database.
   private var longest: Duration?
 
+  /// However long the leases are: a stream on which nothing comes counts as dead after a while, and on
+  /// a quiet one the answers to these are all that comes.
+  private static let longestInterval = Duration.seconds(5)
+
   /// How often a Status is due.
-  var interval: Duration { (longest ?? .seconds(3)) / 3 }
+  var interval: Duration { min((longest ?? .seconds(3)) / 3, Self.longestInterval) }
 
   mutating func nextStatus(at now: ContinuousClock.Instant) -> Int64 {
     sequence += 1

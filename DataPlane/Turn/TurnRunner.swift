@@ -169,7 +169,8 @@ struct Run {
       let text = end.text
     {
       let released = streamer.released
-      if text.hasPrefix(released) {
+      // By bytes: what was released may end before a mark that joins its last letter.
+      if text.utf8.starts(with: released.utf8) {
         let rest = String(text.unicodeScalars.dropFirst(released.unicodeScalars.count))
         if !rest.isEmpty { await stream.text(rest) }
       }

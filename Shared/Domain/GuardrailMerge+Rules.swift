@@ -12,7 +12,7 @@ extension GuardrailMerge.Group {
       rule.stages += member.rule.stages.filter { !rule.stages.contains($0) }
       rule.params = StrictestParams.of(rule.params, member.rule.params)
       // Later tiers are nearer to the person who speaks: their wording wins.
-      rule.rewrite = member.rule.rewrite ?? rule.rewrite
+      rule.rewrite = Self.stricter(rule.rewrite, member.rule.rewrite)
       rule.message.merge(member.rule.message) { _, later in later }
       rule.when = Self.union(rule.when, member.rule.when)
       rule.failsClosed = rule.failsClosed || member.rule.failsClosed
@@ -26,6 +26,24 @@ extension GuardrailMerge.Group {
     rule.params = StrictestParams.withoutDenied(rule.params)
     rule.severity = supplier.rule.severity
     return GuardrailMerge.MergedRule(rule: rule, tier: supplier.tier.recorded)
+  }
+
+  /// How a text is rewritten is no wording: who only adds to it must not take the place of who takes
+  /// out of it.
+  private static func stricter(
+    _ a: GuardrailRule.Rewrite?,
+    _ b: GuardrailRule.Rewrite?
+  ) -> GuardrailRule.Rewrite? {
+    func rank(_ mode: GuardrailRule.Rewrite.Mode) -> Int {
+      switch mode {
+      case .append, .prepend: 0
+      case .truncate: 1
+      case .mask, .replace: 2
+      case .regenerate: 3
+      }
+    }
+    guard let a, let b else { return a ?? b }
+    return rank(a.mode) > rank(b.mode) ? a : b
   }
 
   /// Empty means all, so it swallows the other's list.

@@ -63,7 +63,8 @@ extension PlanWork {
       guard case .section(let section) = resource, section.tenantID == nil else { return true }
       return !resources.contains(resource)
     }
-    resources += made.sorted { (Self.rank($0), Self.order($0)) < (Self.rank($1), Self.order($1)) }
+    resources += made.map { (rank: Self.rank($0), order: Self.order($0), resource: $0) }
+      .sorted { ($0.rank, $0.order) < ($1.rank, $1.order) }.map(\.resource)
     gone.formUnion(removals(of: whole.slug, scope, keeping: routes))
     removed += gone.sorted { "\($0)" < "\($1)" }
   }

@@ -95,13 +95,13 @@ extension GuardrailReader {
   func topic(_ params: SpecReader) -> [String: JSONValue] {
     params.warnUnknown(["deny", "allow", "max_score"])
     var members = params.members
-    for key in ["deny", "allow"] where params.value(key) != nil || key == "deny" {
-      members[key] = .array(wordSets(params, key))
-    }
+    // What is left out is the strictest, and must be there for another tier's form to be less than it.
+    for key in ["deny", "allow"] { members[key] = .array(wordSets(params, key)) }
     if params.value("deny") == nil || members["deny"] == [] {
       missing("deny", "list the words of the topic, like [{words: [election], weight: 2}]", params)
     }
-    _ = params.number("max_score", in: 0 ... 1_000, default: 0)
+    let maxScore = params.number("max_score", in: 0 ... 1_000, default: 0)
+    if params.value("max_score") == nil { members["max_score"] = .double(maxScore) }
     return members
   }
 

@@ -113,13 +113,13 @@ language sql immutable set search_path = pg_catalog, public, pg_temp as $$
       null, 't.created_at, t.id'),
     (7, 'guardrail_violations', 't.session_id = any ($4)', null, 't.created_at, t.id'),
     (8, 'tool_calls', 't.session_id = any ($4)', null, 't.created_at, t.id'),
-    -- What was used must still be billed: which model, how many tokens, what it cost, in which hour.
+    -- What was used must still be billed: which model, how many tokens, what it cost, in which quarter of an hour.
     -- With new ids, so that nothing outside of the database names them.
     (9, 'llm_calls', 't.session_id = any ($4)', 'id = gen_random_uuid(), session_id = null,
       turn_id = null, request_id = null, error = null, metadata = case
         when t.metadata ? ''tier_tokens''
           then jsonb_build_object(''tier_tokens'', t.metadata->''tier_tokens'') else ''{}'' end,
-      created_at = date_trunc(''hour'', t.created_at)', 't.created_at, t.id'),
+      created_at = date_bin(''15 minutes'', t.created_at, ''epoch'')', 't.created_at, t.id'),
     (10, 'turns', 't.session_id = any ($4)', null, 't.created_at, t.turn_id'),
     (11, 'messages', 't.session_id = any ($4)', null, 't.created_at, t.id'),
     (12, 'sessions', 't.id = any ($4) or t.user_id = any ($1)', null, 't.started_at, t.id'),
@@ -143,7 +143,8 @@ begin
       union
       select i.user_id from user_identities i
       where i.tenant_id = public.bindery_tenant()
-        and (p_external <> '' and i.channel = p_channel and i.external_id = p_external
+        and (p_external <> ''
+            and person_name(i.channel, i.external_id) = person_name(p_channel, p_external)
           or p_phone <> '' and i.channel = 'whatsapp'
             and i.external_id in (p_phone, '+' || p_phone))));
   phones := array(

@@ -87,6 +87,26 @@ import Wire
     }
   }
 
+  @Test func `means the same person however the number is written`() async throws {
+    try await withErasure { it in
+      try await it.plant(it.mine)
+      let counted = try #require(try await it.erase(dryRun: true))
+      for id in [it.phone, "+" + it.phone] {
+        let person = try #require(
+          PersonSelector(channel: "whatsapp", externalID: id, of: it.mine.tenant.tenantID)
+        )
+        let same = try await it.fixture.store.erase(
+          person,
+          tenantSlug: it.mine.tenant.slug,
+          author: "officer",
+          reason: "asked",
+          dryRun: true
+        )
+        #expect(same?.rows == counted.rows, "\(id)")
+      }
+    }
+  }
+
   @Test func `takes the shared row with the last tenant`() async throws {
     try await withErasure { it in
       try await it.plant(it.mine)

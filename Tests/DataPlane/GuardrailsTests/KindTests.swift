@@ -114,6 +114,23 @@ import Testing
     #expect(Self.blocks([Self.refund, list], #"{"id": 7, "amount": 5}"#, tool: "refund"))
   }
 
+  @Test(arguments: [
+    #"{"text":"Details:\nsecret"}"#, #"{"text":["a","\u0073ecret"]}"#, #"{"a":"\"secret\""}"#,
+  ])
+  func `rules of texts look behind JSON's escapes`(document: String) {
+    for stage in [GuardrailRule.Stage.toolArgs, .toolResult] {
+      let blocking = rules(agent: [
+        rule("x", .keyword, .block, ["words": ["secret"]], stages: [stage])
+      ])
+      #expect(blocking.check(document, stage: stage).blocked?.ruleID == "x")
+      let masking = rules(agent: [
+        rule("x", .keyword, .rewrite, ["words": ["secret"]], .mask, stages: [stage])
+      ]).check(document, stage: stage)
+      #expect(!masking.text.contains("secret") && masking.violations.count == 1)
+      #expect(masking.text.contains("u0073") == false)
+    }
+  }
+
   // MARK: - rate
 
   private static let limits: JSONValue = [

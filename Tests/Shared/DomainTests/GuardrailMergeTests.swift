@@ -50,6 +50,16 @@ import Testing
     GuardrailMerge.merge(platform: platform, human: human, team: team, agent: agent)
   }
 
+  @Test func `a tier that only adds to a text does not take the place of one that takes out of it`()
+  {
+    let merged = merge(
+      human: [rule("x", .regex, .log, rewrite: .init(mode: .append, with: "."))],
+      team: [rule("x", .regex, .rewrite, rewrite: .init(mode: .mask, with: nil))],
+      agent: [rule("x", .regex, .rewrite, rewrite: .init(mode: .replace, with: "-"))]
+    )
+    #expect(merged.rules.map(\.rule.rewrite?.mode) == [.mask])
+  }
+
   @Test func `rules run in the order platform, agent, team, human`() {
     let merged = merge(
       platform: [rule("p")],
