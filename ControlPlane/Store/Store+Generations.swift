@@ -85,7 +85,7 @@ extension Store {
 
   /// Runs `body` unless another replica is at it; nil then. Ends with this process at the latest.
   package func recompiling<T: Sendable>(_ body: () async throws -> T) async throws -> T? {
-    try await app.withTransaction { connection in
+    try await app.withTransaction(settings: Self.holding) { connection in
       let rows = try await connection.query(
         "select pg_try_advisory_xact_lock(\(Self.recompileLock)) as mine"
       )

@@ -42,7 +42,8 @@ extension Store {
   ) async throws -> Revision? {
     var writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
     let revision = try await retryingLostRaces { () -> Revision?? in
-      try await app.withTransaction(settings: writer.auditSettings) { connection -> Revision?? in
+      let settings = writer.auditSettings.merging(Self.holding) { $1 }
+      return try await app.withTransaction(settings: settings) { connection -> Revision?? in
         let known = try await distribution.query(
           """
           select id from tenants where slug = any (\(tenants.sorted())::text[])

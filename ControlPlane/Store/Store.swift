@@ -66,6 +66,10 @@ package final class Store: Sendable {
     }
   }
 
+  /// The settings of a transaction that only holds a lock while others work under it: it has nothing
+  /// to do for long.
+  static let holding = ["idle_in_transaction_session_timeout": "0"]
+
   /// The settings of a transaction that works for one tenant.
   package static func settings(for tenant: TenantID) -> [String: String] {
     ["bindery.tenant_id": tenant.description]
