@@ -32,7 +32,6 @@ package struct ModelAnswer: Hashable, Sendable {
     case toolUse = "tool_use"
     case maxTokens = "max_tokens"
     case stopSequence = "stop_sequence"
-    case refusal
     case other
   }
 
@@ -45,6 +44,8 @@ package struct ModelAnswer: Hashable, Sendable {
   package var requestID: String
   /// From sending to the first token, in ms; nil when there was none.
   package var ttftMS: Int?
+  /// nil where text and calls are all that the model needs to see again.
+  package var replay: ModelReplay?
 
   package init(
     text: String,
@@ -53,7 +54,8 @@ package struct ModelAnswer: Hashable, Sendable {
     model: String,
     usage: ModelUsage,
     requestID: String,
-    ttftMS: Int?
+    ttftMS: Int?,
+    replay: ModelReplay? = nil
   ) {
     self.text = text
     self.calls = calls
@@ -62,6 +64,7 @@ package struct ModelAnswer: Hashable, Sendable {
     self.usage = usage
     self.requestID = requestID
     self.ttftMS = ttftMS
+    self.replay = replay
   }
 }
 
@@ -102,6 +105,8 @@ package struct ModelFailure: Error, Hashable, Sendable {
     case garbage
     /// The request or the key is wrong: do not retry, fall back.
     case rejected
+    /// The vendor's safety system withheld the answer or broke it off: do not retry, fall back.
+    case refused
     /// No route to the vendor.
     case unreachable
     /// The name resolves to no model.
@@ -113,7 +118,7 @@ package struct ModelFailure: Error, Hashable, Sendable {
     package var isTransient: Bool {
       switch self {
       case .rateLimited, .overloaded, .cut, .stalled, .garbage, .unreachable: true
-      case .rejected, .unknownModel, .cancelled: false
+      case .rejected, .refused, .unknownModel, .cancelled: false
       }
     }
   }

@@ -11,6 +11,8 @@ package struct ModelRequest: Hashable, Sendable {
   /// False on the last call after max_tool_iterations: tools are described but may not be called.
   package var toolsAllowed: Bool
   package var maxTokens: Int
+  /// False for models that answer in one piece only.
+  package var streams: Bool
 
   package init(
     model: String,
@@ -18,7 +20,8 @@ package struct ModelRequest: Hashable, Sendable {
     messages: [ModelMessage],
     tools: [ToolSpec],
     toolsAllowed: Bool,
-    maxTokens: Int
+    maxTokens: Int,
+    streams: Bool = true
   ) {
     self.model = model
     self.system = system
@@ -26,6 +29,7 @@ package struct ModelRequest: Hashable, Sendable {
     self.tools = tools
     self.toolsAllowed = toolsAllowed
     self.maxTokens = maxTokens
+    self.streams = streams
   }
 }
 
@@ -42,9 +46,31 @@ package struct PromptSegment: Hashable, Sendable {
 
 package enum ModelMessage: Hashable, Sendable {
   case user(String)
-  case assistant(text: String, calls: [ModelToolCall])
+  /// - Parameter replay: what the model that wrote it wants to see again, unchanged.
+  case assistant(text: String, calls: [ModelToolCall], replay: ModelReplay? = nil)
   /// All results of the calls before it.
   case toolResults([ModelToolResult])
+}
+
+/// A model's message in its vendor's own form: thinking and its signatures must come back as they were,
+/// or the vendor refuses the call that brings a tool's result.
+package struct ModelReplay: Hashable, Sendable {
+  package var provider: String
+  /// Signatures are of one model.
+  package var model: String
+  /// The vendor's content blocks or parts, in their order.
+  package var content: [JSONValue]
+
+  package init(provider: String, model: String, content: [JSONValue]) {
+    self.provider = provider
+    self.model = model
+    self.content = content
+  }
+
+  /// The content for a call of this model; nil where another model wrote it.
+  func content(for provider: String, _ request: ModelRequest) -> [JSONValue]? {
+    self.provider == provider && model == request.model ? content : nil
+  }
 }
 
 package struct ModelToolCall: Hashable, Sendable {

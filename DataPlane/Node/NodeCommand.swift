@@ -82,6 +82,26 @@ struct NodeCommand: AsyncParsableCommand {
   var anthropicBaseUrl: String?
 
   @Option(
+    help:
+      "Where Google's Gemini API answers (default https://generativelanguage.googleapis.com/v1beta)."
+  )
+  var googleBaseUrl: String?
+
+  @Option(help: "Where OpenAI's API answers (default https://api.openai.com/v1).")
+  var openaiBaseUrl: String?
+
+  @Option(help: "Where Sarvam's API answers (default https://api.sarvam.ai/v1).")
+  var sarvamBaseUrl: String?
+
+  @Option(
+    help: """
+      NAME=URL of a server that speaks OpenAI's Chat Completions (vLLM, Ollama, llama.cpp, LiteLLM), \
+      up to its /v1; the alias tables call it by NAME. Repeatable.
+      """
+  )
+  var modelEndpoint: [String] = []
+
+  @Option(
     help: "HOST:PORT that tools may reach without https and on private addresses; repeatable."
   )
   var toolAllow: [String] = []
@@ -131,7 +151,9 @@ struct NodeCommand: AsyncParsableCommand {
       ("keepalive-ms", keepaliveMs), ("keepalive-timeout-ms", keepaliveTimeoutMs), ("http", http),
       ("data-dir", dataDir),
       ("secrets-dir", secretsDir), ("whatsapp-base-url", whatsappBaseUrl),
-      ("anthropic-base-url", anthropicBaseUrl), ("quiet-ms", quietMs), ("latest-ms", latestMs),
+      ("anthropic-base-url", anthropicBaseUrl), ("google-base-url", googleBaseUrl),
+      ("openai-base-url", openaiBaseUrl), ("sarvam-base-url", sarvamBaseUrl), ("quiet-ms", quietMs),
+      ("latest-ms", latestMs),
       ("visitor-messages-per-minute", visitorMessagesPerMinute),
       ("model-first-token-ms", modelFirstTokenMs), ("model-stall-ms", modelStallMs), ("mode", mode),
       ("log-level", logLevel),
@@ -140,6 +162,7 @@ struct NodeCommand: AsyncParsableCommand {
     for (name, value) in single { if let value { flags[name] = [value] } }
     if !control.isEmpty { flags["control"] = control }
     if !toolAllow.isEmpty { flags["tool-allow"] = toolAllow }
+    if !modelEndpoint.isEmpty { flags["model-endpoint"] = modelEndpoint }
     return flags
   }
 }

@@ -20,18 +20,13 @@ struct NodeRooms: Sendable {
     client: HTTPClient,
     logger: Logger
   ) -> NodeRooms {
-    var anthropic = AnthropicConfiguration()
-    if let url = settings.anthropicBaseURL { anthropic.baseURL = url }
-    anthropic.timeouts.firstToken = settings.modelFirstToken
-    anthropic.timeouts.stall = settings.modelStall
+    let providers = Self.providers(settings, client)
     let router = ModelRouter(
-      providers: [
-        AnthropicProvider(configuration: anthropic, client: client), SimulatedProvider(pace: .zero),
-      ],
+      providers: providers,
       keys: ModelKeys(
         secrets: secrets,
         node: ModelKeys.node(
-          providers: ["anthropic"],
+          providers: providers.map(\.name),
           environment: ProcessInfo.processInfo.environment
         )
       ),
@@ -44,6 +39,32 @@ struct NodeRooms: Sendable {
       tools: HTTPToolRunner(secrets: secrets, allow: settings.toolAllow, logger: logger),
       guards: BindingGuards()
     )
+  }
+
+  private static func providers(
+    _ settings: NodeSettings,
+    _ client: HTTPClient
+  ) -> [any ModelProvider] {
+    let timeouts = ModelTimeouts(firstToken: settings.modelFirstToken, stall: settings.modelStall)
+    func endpoint(_ vendor: String, _ usual: String) -> ModelEndpoint {
+      ModelEndpoint(settings.modelBaseURLs[vendor] ?? usual, timeouts: timeouts)
+    }
+    let anthropic = AnthropicDialect(endpoint("anthropic", "https://api.anthropic.com"))
+    let google = GeminiDialect(
+      endpoint("google", "https://generativelanguage.googleapis.com/v1beta")
+    )
+    let chats =
+      [
+        ChatDialect.openAI(endpoint("openai", "https://api.openai.com/v1")),
+        ChatDialect.sarvam(endpoint("sarvam", "https://api.sarvam.ai/v1")),
+      ]
+      + settings.modelEndpoints.sorted { $0.key < $1.key }.map { name, url in
+        ChatDialect(name, .compatible, ModelEndpoint(url, timeouts: timeouts))
+      }
+    return [
+      HTTPModelProvider(anthropic, client: client), HTTPModelProvider(google, client: client),
+      SimulatedProvider(pace: .zero),
+    ] + chats.map { HTTPModelProvider($0, client: client) }
   }
 
   /// Ends the connections and threads of the tools.

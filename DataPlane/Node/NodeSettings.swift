@@ -21,7 +21,10 @@ struct NodeSettings {
   let dataDirectory: String
   let secretsDirectory: String
   let whatsAppBaseURL: String?
-  let anthropicBaseURL: String?
+  /// Where vendors' APIs answer, by provider; absent: the vendor's own address.
+  let modelBaseURLs: [String: String]
+  /// Servers of the operator's that speak Chat Completions, by provider name.
+  let modelEndpoints: [String: String]
   /// "host:port" entries that tools may reach without https and on private addresses.
   let toolAllow: Set<String>
   let quietMS: Int64
@@ -36,7 +39,8 @@ struct NodeSettings {
   static let known =
     [
       "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
-      "anthropic-base-url", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
+      "anthropic-base-url", "google-base-url", "openai-base-url", "sarvam-base-url",
+      "model-endpoint", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
       "model-first-token-ms", "model-stall-ms", "mode", "log-level", "token-file",
       "keepalive-ms", "keepalive-timeout-ms",
     ] + TLSSettings.client
@@ -65,7 +69,10 @@ struct NodeSettings {
     dataDirectory = settings.string("data-dir") ?? ".bindery/node"
     secretsDirectory = settings.string("secrets-dir") ?? ".bindery/secrets"
     whatsAppBaseURL = try Self.baseURL(settings, "whatsapp-base-url")
-    anthropicBaseURL = try Self.baseURL(settings, "anthropic-base-url")
+    modelBaseURLs = try Self.vendors.reduce(into: [:]) { urls, vendor in
+      urls[vendor] = try Self.baseURL(settings, "\(vendor)-base-url")
+    }
+    modelEndpoints = try Self.modelEndpoints(Self.entries(settings.list("model-endpoint")))
     toolAllow = Set(Self.entries(settings.list("tool-allow")))
     quietMS = Int64(try settings.int("quiet-ms", in: 0 ... 60_000) ?? 1_200)
     latestMS = Int64(try settings.int("latest-ms", in: 0 ... 600_000) ?? 4_000)
@@ -131,8 +138,44 @@ struct NodeSettings {
     return (host, port)
   }
 
+  static let vendors = ["anthropic", "google", "openai", "sarvam"]
+
+  /// "NAME=URL" entries.
+  private static func modelEndpoints(_ entries: [String]) throws -> [String: String] {
+    var endpoints: [String: String] = [:]
+    for entry in entries {
+      let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+      let name = parts.first ?? ""
+      // The name is a part of a secret's name and of a variable's.
+      let isName =
+        (1 ... 32).contains(name.utf8.count)
+        && name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "_") }
+      guard parts.count == 2, isName else {
+        throw ProgramFailure(
+          .usage,
+          "model-endpoint is '\(entry)'; write NAME=URL, the name in small letters, digits and _"
+        )
+      }
+      guard !(vendors + ["simulated"]).contains(name) else {
+        throw ProgramFailure(
+          .usage,
+          "model-endpoint names '\(name)', which is built in; use another name, or --\(name)-base-url"
+        )
+      }
+      guard endpoints[name] == nil else {
+        throw ProgramFailure(.usage, "model-endpoint names '\(name)' twice")
+      }
+      endpoints[name] = try url(parts[1], setting: "model-endpoint")
+    }
+    return endpoints
+  }
+
   private static func baseURL(_ settings: Settings, _ name: String) throws -> String? {
-    guard var text = settings.string(name) else { return nil }
+    try settings.string(name).map { try url($0, setting: name) }
+  }
+
+  private static func url(_ text: String, setting name: String) throws -> String {
+    var text = text
     while text.hasSuffix("/") { text.removeLast() }
     guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host != nil
     else { throw ProgramFailure(.usage, "\(name) is '\(text)'; write http(s)://HOST[:PORT]") }

@@ -53,7 +53,7 @@ package enum Prompt {
         result[result.count - 1] = .user(earlier + "\n" + message.body)
       case (true, _):
         result.append(.user(message.body))
-      case (false, .assistant(let earlier, _)):
+      case (false, .assistant(let earlier, _, _)):
         result[result.count - 1] = .assistant(text: earlier + "\n" + message.body, calls: [])
       case (false, _):
         result.append(.assistant(text: message.body, calls: []))

@@ -214,7 +214,7 @@ package struct TurnMachine: Sendable {
     let mayCall = regeneration == nil && toolRounds < plan.binding.agent.maxToolIterations
     if !answer.calls.isEmpty, mayCall {
       toolRounds += 1
-      messages.append(.assistant(text: answer.text, calls: answer.calls))
+      messages.append(.assistant(text: answer.text, calls: answer.calls, replay: answer.replay))
       pendingCalls = answer.calls
       results = []
       return nextTool(gate: gate, now: now)

@@ -99,17 +99,26 @@ package struct ModelCapabilities: Hashable, Sendable, Codable {
   package var tools: Bool?
   /// Takes temperature, top_p and top_k.
   package var sampling: Bool?
+  /// False: answers in one piece only.
+  package var streaming: Bool?
   package var maxOutputTokens: Int?
 
-  package init(tools: Bool? = nil, sampling: Bool? = nil, maxOutputTokens: Int? = nil) {
+  package init(
+    tools: Bool? = nil,
+    sampling: Bool? = nil,
+    streaming: Bool? = nil,
+    maxOutputTokens: Int? = nil
+  ) {
     self.tools = tools
     self.sampling = sampling
+    self.streaming = streaming
     self.maxOutputTokens = maxOutputTokens
   }
 
   private enum CodingKeys: String, CodingKey {
     case tools
     case sampling
+    case streaming
     case maxOutputTokens = "max_output_tokens"
   }
 }

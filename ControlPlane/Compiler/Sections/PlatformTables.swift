@@ -3,11 +3,11 @@ package import Domain
 /// What every binding gets: built into the compiler, and versioned with it.
 package enum PlatformTables {
   /// Rises with every change of what is compiled from the same specs.
-  package static let compilerVersion = 3
+  package static let compilerVersion = 4
 
   /// Names that authors use. Dates and retirements as the providers announced them.
   package static let models = ModelTables(
-    version: "2026-11-2",
+    version: "2026-11-3",
     aliases: [
       "simulated": [
         ModelAlias(provider: "simulated", wireID: "simulated-1", capabilities: simulated)
@@ -18,8 +18,17 @@ package enum PlatformTables {
       "claude-haiku": [claude("claude-haiku-5-5")],
       // Retired 2026-06-15.
       "claude-sonnet-4": [claude("claude-sonnet-5-5", retired: true)],
-      // Shuts down 2026-12-01, and nodes speak no Google: its place is the cheap model's.
-      "gemini-2.5-flash": [claude("claude-haiku-5-5", retired: true)],
+      "gemini-3.5-flash-lite": [tools("google", "gemini-3.5-flash-lite")],
+      "gemini-flash": [tools("google", "gemini-3.5-flash-lite")],
+      // From its end on Google serves and bills such calls as the other model.
+      "gemini-2.5-flash": [
+        tools("google", "gemini-2.5-flash", until: "2026-12-01", retired: true),
+        tools("google", "gemini-3.5-flash-lite", from: "2026-12-01", retired: true),
+      ],
+      "sarvam-105b": [tools("sarvam", "sarvam-105b")],
+      "sarvam": [tools("sarvam", "sarvam-105b")],
+      // Rejected since 2026-06.
+      "sarvam-m": [tools("sarvam", "sarvam-105b", retired: true)],
     ],
     prices: [
       "simulated*": ModelPrice(input: 0, output: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0),
@@ -38,10 +47,37 @@ package enum PlatformTables {
         cacheWrite1h: 200_000,
         above: [.init(promptTokens: 100_000, input: 500_000, output: 2_500_000)]
       ),
+      "gemini-3.5-flash-lite*": gemini, "gemini-2.5-flash*": gemini,
     ]
   )
 
   private static let simulated = ModelCapabilities(tools: true)
+
+  /// Thinking is billed as output; what is cached is not billed when it is written.
+  private static let gemini = ModelPrice(
+    input: 300_000,
+    output: 2_500_000,
+    cacheRead: 30_000,
+    cacheWrite5m: 300_000,
+    cacheWrite1h: 300_000
+  )
+
+  private static func tools(
+    _ provider: String,
+    _ wireID: String,
+    from: String? = nil,
+    until: String? = nil,
+    retired: Bool = false
+  ) -> ModelAlias {
+    ModelAlias(
+      provider: provider,
+      wireID: wireID,
+      effectiveFrom: from,
+      effectiveTo: until,
+      retired: retired,
+      capabilities: ModelCapabilities(tools: true)
+    )
+  }
 
   /// Since its API version 2026-10-21, Anthropic answers 400 to temperature, top_p and top_k.
   private static func claude(_ wireID: String, retired: Bool = false) -> ModelAlias {

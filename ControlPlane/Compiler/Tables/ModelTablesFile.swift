@@ -116,7 +116,7 @@ struct ModelTablesReader {
         )
       }
       let abilities = reader.object("capabilities")
-      abilities.warnUnknown(["tools", "sampling", "max_output_tokens"])
+      abilities.warnUnknown(["tools", "sampling", "streaming", "max_output_tokens"])
       func flag(_ key: String) -> Bool? {
         abilities.value(key) == nil ? nil : abilities.bool(key, default: true)
       }
@@ -132,6 +132,7 @@ struct ModelTablesReader {
           : ModelCapabilities(
             tools: flag("tools"),
             sampling: flag("sampling"),
+            streaming: flag("streaming"),
             maxOutputTokens: most == 0 ? nil : Int(most)
           )
       )

@@ -28,7 +28,7 @@ package enum TokenEstimator {
   package static func tokens(_ message: ModelMessage) -> Int {
     switch message {
     case .user(let text): 4 + tokens(text)
-    case .assistant(let text, let calls): 4 + tokens(text) + calls.reduce(0) { $0 + tokens($1) }
+    case .assistant(let text, let calls, _): 4 + tokens(text) + calls.reduce(0) { $0 + tokens($1) }
     case .toolResults(let results): results.reduce(4) { $0 + 4 + tokens($1.content) }
     }
   }

@@ -1,3 +1,5 @@
+internal import Domain
+
 /// The events of a Messages stream, all in one shape: absent members are nil, unknown ones ignored.
 struct AnthropicEvent: Decodable {
   var type: String
@@ -14,10 +16,21 @@ struct AnthropicEvent: Decodable {
     "message_delta", "message_stop", "ping", "error",
   ]
 
+  /// With content and stop reason where the whole answer comes in one body.
   struct Message: Decodable {
     var id: String?
     var model: String?
+    var content: [Block]?
+    var stopReason: String?
     var usage: Usage?
+
+    private enum CodingKeys: String, CodingKey {
+      case id
+      case model
+      case content
+      case stopReason = "stop_reason"
+      case usage
+    }
   }
 
   struct Block: Decodable {
@@ -25,18 +38,27 @@ struct AnthropicEvent: Decodable {
     var id: String?
     var name: String?
     var text: String?
+    var input: JSONValue?
+    var thinking: String?
+    var signature: String?
+    /// Of a `redacted_thinking`.
+    var data: String?
   }
 
   struct Delta: Decodable {
     var type: String?
     var text: String?
     var partialJSON: String?
+    var thinking: String?
+    var signature: String?
     var stopReason: String?
 
     private enum CodingKeys: String, CodingKey {
       case type
       case text
       case partialJSON = "partial_json"
+      case thinking
+      case signature
       case stopReason = "stop_reason"
     }
   }

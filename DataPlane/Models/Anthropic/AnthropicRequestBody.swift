@@ -12,7 +12,8 @@ enum AnthropicRequestBody {
   static func text(_ request: ModelRequest) -> String {
     var body: [String: JSONValue] = [
       "model": .string(request.model), "max_tokens": .int(Int64(request.maxTokens)),
-      "stream": true, "messages": .array(request.messages.compactMap(message)),
+      "stream": .bool(request.streams),
+      "messages": .array(request.messages.compactMap { message($0, request) }),
     ]
     let system = systemBlocks(request.system)
     if !system.isEmpty { body["system"] = .array(system) }
@@ -42,18 +43,21 @@ enum AnthropicRequestBody {
   }
 
   /// nil for a message without content, which the API refuses.
-  private static func message(_ message: ModelMessage) -> JSONValue? {
+  private static func message(_ message: ModelMessage, _ request: ModelRequest) -> JSONValue? {
     switch message {
     case .user(let text):
       guard !text.isEmpty else { return nil }
       return ["role": "user", "content": .string(text)]
-    case .assistant(let text, let calls):
+    case .assistant(let text, let calls, let replay):
+      if let content = replay?.content(for: "anthropic", request) {
+        return ["role": "assistant", "content": .array(content)]
+      }
       var content: [JSONValue] = []
       if !text.isEmpty { content.append(["type": "text", "text": .string(text)]) }
       for call in calls {
         content.append([
           "type": "tool_use", "id": .string(call.id), "name": .string(call.name),
-          "input": input(call.argumentsJSON),
+          "input": ToolArguments.object(call.argumentsJSON),
         ])
       }
       return content.isEmpty ? nil : ["role": "assistant", "content": .array(content)]
@@ -66,16 +70,6 @@ enum AnthropicRequestBody {
         ]
       }
       return ["role": "user", "content": .array(content)]
-    }
-  }
-
-  /// The API takes objects only; what the model wrote may be anything.
-  private static func input(_ argumentsJSON: String) -> JSONValue {
-    do {
-      let value = try JSONText.parse(argumentsJSON)
-      return value.objectValue == nil ? .object([:]) : value
-    } catch {
-      return .object([:])
     }
   }
 }

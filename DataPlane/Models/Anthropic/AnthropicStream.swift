@@ -1,23 +1,18 @@
+internal import Codecs
+internal import Domain
 internal import Foundation
 
-/// Puts a Messages stream together. No I/O, no clock.
+/// Puts a Messages stream together.
 ///
 /// `started -> streaming -> finished`; only `message_stop` makes an answer, so a stream that ends
 /// anywhere before is cut. Events that are out of order are the vendor's fault (`garbage`); unknown
 /// ones are ignored.
-struct AnthropicStream {
-  enum Step: Hashable {
-    case nothing
-    /// A sign of life without text to hand out (a tool call, thinking).
-    case progress
-    case text(String)
-    case finished
-    case failed(AnthropicFault)
-  }
-
+package struct AnthropicStream: AnswerStream {
   private enum Block {
-    case text
+    case text(String)
     case tool(id: String, name: String, json: String)
+    case thinking(String, signature: String)
+    case redacted(String)
     case other
   }
 
@@ -25,22 +20,22 @@ struct AnthropicStream {
   private var begun = false
   private var finished = false
   private var blocks: [Int: Block] = [:]
+  /// In the order in which they began.
+  private var order: [Int] = []
   private var open: [Int] = []
-  private var text = ""
-  private var calls: [ModelToolCall] = []
-  private var stop = ModelAnswer.Stop.other
+  private var stop: String?
   private var counts = ModelUsage(source: .provider)
   private var hasInputCount = false
   private var hasFinalCount = false
-  private(set) var model: String
-  private(set) var messageID = ""
+  package private(set) var model: String
+  package private(set) var answerID = ""
 
-  init(_ request: ModelRequest) {
+  package init(_ request: ModelRequest) {
     self.request = request
     model = request.model
   }
 
-  mutating func receive(_ event: ServerSentEvent) -> Step {
+  package mutating func receive(_ event: ServerSentEvent) -> AnswerStep {
     guard !finished else { return .nothing }
     guard event.name.isEmpty || AnthropicEvent.known.contains(event.name) else { return .nothing }
     let parsed: AnthropicEvent
@@ -54,7 +49,7 @@ struct AnthropicStream {
       guard let message = parsed.message else { return garbage("a message_start without message") }
       return begin(message)
     case "error":
-      return .failed(AnthropicFault(event: parsed.error))
+      return .failed(AnthropicFault.of(event: parsed.error))
     case "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
       "message_stop":
       guard begun else { return garbage("content before message_start") }
@@ -64,11 +59,36 @@ struct AnthropicStream {
     }
   }
 
-  private mutating func begin(_ message: AnthropicEvent.Message) -> Step {
+  package mutating func receive(body: String) -> AnswerStep {
+    let message: AnthropicEvent.Message
+    do {
+      message = try JSONDecoder().decode(AnthropicEvent.Message.self, from: Data(body.utf8))
+    } catch {
+      return garbage("an answer that is not the vendor's format")
+    }
+    guard let content = message.content, let reason = message.stopReason else {
+      return garbage("an answer without content or stop_reason")
+    }
+    if case .failed(let fault) = begin(message) { return .failed(fault) }
+    hasFinalCount = message.usage?.outputTokens != nil
+    stop = reason
+    for (index, block) in content.enumerated() {
+      if case .failed(let fault) = start(index, block) { return .failed(fault) }
+      if case .tool(let id, let name, _) = blocks[index], let input = block.input {
+        blocks[index] = .tool(id: id, name: name, json: input.canonicalText)
+      }
+      open.removeAll()
+    }
+    if let fault = refusal { return .failed(fault) }
+    finished = true
+    return text.isEmpty ? .finished : .text(text)
+  }
+
+  private mutating func begin(_ message: AnthropicEvent.Message) -> AnswerStep {
     guard !begun else { return garbage("a second message_start") }
     begun = true
     if let model = message.model, !model.isEmpty { self.model = model }
-    messageID = message.id ?? ""
+    answerID = message.id ?? ""
     if let usage = message.usage {
       counts.replace(by: usage)
       hasInputCount = usage.inputTokens != nil
@@ -76,7 +96,7 @@ struct AnthropicStream {
     return .nothing
   }
 
-  private mutating func content(_ event: AnthropicEvent) -> Step {
+  private mutating func content(_ event: AnthropicEvent) -> AnswerStep {
     switch event.type {
     case "content_block_start":
       guard let index = event.index, let block = event.contentBlock else {
@@ -89,7 +109,7 @@ struct AnthropicStream {
       }
       return extend(index, delta)
     case "content_block_stop":
-      if let index = event.index { close(index) }
+      open.removeAll { $0 == event.index }
       return .progress
     case "message_delta":
       if let usage = event.usage {
@@ -97,103 +117,145 @@ struct AnthropicStream {
         if usage.inputTokens != nil { hasInputCount = true }
         hasFinalCount = usage.outputTokens != nil
       }
-      if let reason = event.delta?.stopReason { stop = .init(rawValue: reason) ?? .other }
+      if let reason = event.delta?.stopReason { stop = reason }
       return .progress
     default:
-      for index in open { close(index) }
+      if let fault = refusal { return .failed(fault) }
+      open.removeAll()
       finished = true
       return .finished
     }
   }
 
-  private mutating func start(_ index: Int, _ block: AnthropicEvent.Block) -> Step {
+  private mutating func start(_ index: Int, _ block: AnthropicEvent.Block) -> AnswerStep {
     guard blocks[index] == nil else { return garbage("a content block that began twice") }
     open.append(index)
+    order.append(index)
     switch block.type {
     case "text":
-      blocks[index] = .text
-      guard let first = block.text, !first.isEmpty else { return .progress }
-      text += first
-      return .text(first)
+      let first = block.text ?? ""
+      blocks[index] = .text(first)
+      return first.isEmpty ? .progress : .text(first)
     case "tool_use":
       guard let id = block.id, let name = block.name else {
         return garbage("a tool_use without id or name")
       }
       blocks[index] = .tool(id: id, name: name, json: "")
+    case "thinking":
+      blocks[index] = .thinking(block.thinking ?? "", signature: block.signature ?? "")
+    case "redacted_thinking":
+      blocks[index] = .redacted(block.data ?? "")
     default:
       blocks[index] = .other
     }
     return .progress
   }
 
-  private mutating func extend(_ index: Int, _ delta: AnthropicEvent.Delta) -> Step {
+  private mutating func extend(_ index: Int, _ delta: AnthropicEvent.Delta) -> AnswerStep {
     guard let block = blocks[index] else { return garbage("a delta for no content block") }
     switch (block, delta.type) {
-    case (.text, "text_delta"):
+    case (.text(let text), "text_delta"):
       guard let piece = delta.text, !piece.isEmpty else { return .progress }
-      text += piece
+      blocks[index] = .text(text + piece)
       return .text(piece)
     case (.tool(let id, let name, let json), "input_json_delta"):
       blocks[index] = .tool(id: id, name: name, json: json + (delta.partialJSON ?? ""))
-      return .progress
-    default:
-      return .progress
+    case (.thinking(let text, let signature), "thinking_delta"):
+      blocks[index] = .thinking(text + (delta.thinking ?? ""), signature: signature)
+    case (.thinking(let text, let signature), "signature_delta"):
+      blocks[index] = .thinking(text, signature: signature + (delta.signature ?? ""))
+    default: break
     }
+    return .progress
   }
 
-  private mutating func close(_ index: Int) {
-    guard let position = open.firstIndex(of: index) else { return }
-    open.remove(at: position)
-    guard case .tool(let id, let name, let json) = blocks[index] else { return }
-    calls.append(ModelToolCall(id: id, name: name, argumentsJSON: json.isEmpty ? "{}" : json))
-  }
-
-  private func garbage(_ what: String) -> Step {
-    .failed(AnthropicFault(kind: .garbage, message: "the model's API sent \(what)"))
-  }
+  private func garbage(_ what: String) -> AnswerStep { .failed(.garbage(what)) }
 }
 
 extension AnthropicStream {
-  /// The whole answer; nil before `message_stop`.
-  func answer(requestID: String, ttftMS: Int?) -> ModelAnswer? {
+  private var text: String {
+    order.reduce(into: "") { result, index in
+      if case .text(let text) = blocks[index] { result += text }
+    }
+  }
+
+  private var calls: [ModelToolCall] {
+    order.compactMap { index in
+      guard case .tool(let id, let name, let json) = blocks[index] else { return nil }
+      return ModelToolCall(id: id, name: name, argumentsJSON: json.isEmpty ? "{}" : json)
+    }
+  }
+
+  /// The vendor asks its clients to drop what a refused answer had said so far.
+  private var refusal: ModelFault? {
+    guard stop == "refusal" else { return nil }
+    return ModelFault(kind: .refused, message: "the vendor's safety system ended the answer")
+  }
+
+  package var isWhole: Bool { finished }
+
+  package func answer(requestID: String, ttftMS: Int?) -> ModelAnswer? {
     guard finished else { return nil }
+    let meaning: ModelAnswer.Stop =
+      stop == "model_context_window_exceeded" ? .maxTokens : .init(rawValue: stop ?? "") ?? .other
     return ModelAnswer(
       text: text,
       calls: calls,
-      stop: stop,
+      stop: meaning,
       model: model,
       usage: usage,
       requestID: requestID,
-      ttftMS: ttftMS
+      ttftMS: ttftMS,
+      replay: replay
     )
   }
 
-  /// The vendor's counts where they came, the estimator's where they did not.
-  ///
+  /// Only where there is thinking: it must come back with its signature, before what it led to.
+  private var replay: ModelReplay? {
+    var hasThought = false
+    let content: [JSONValue] = order.compactMap { index in
+      switch blocks[index] {
+      case .text(let text):
+        return text.isEmpty ? nil : ["type": "text", "text": .string(text)]
+      case .tool(let id, let name, let json):
+        return [
+          "type": "tool_use", "id": .string(id), "name": .string(name),
+          "input": ToolArguments.object(json.isEmpty ? "{}" : json),
+        ]
+      case .thinking(let text, let signature):
+        hasThought = true
+        return [
+          "type": "thinking", "thinking": .string(text), "signature": .string(signature),
+        ]
+      case .redacted(let data):
+        hasThought = true
+        return ["type": "redacted_thinking", "data": .string(data)]
+      case .other, nil:
+        return nil
+      }
+    }
+    guard hasThought else { return nil }
+    return ModelReplay(provider: "anthropic", model: request.model, content: content)
+  }
+
   /// `output_tokens` includes thinking and is not divided: all of it is `outVisible`.
-  var usage: ModelUsage {
+  package var usage: ModelUsage {
     if hasInputCount && hasFinalCount { return counts }
     var usage = counts
     usage.source = hasInputCount ? .partial : .estimated
     if !hasInputCount { usage.inUncached = TokenEstimator.input(request) }
     if !hasFinalCount {
-      var unfinished: [ModelToolCall] = []
-      for index in open {
-        guard case .tool(let id, let name, let json) = blocks[index] else { continue }
-        unfinished.append(ModelToolCall(id: id, name: name, argumentsJSON: json))
-      }
-      let seen = TokenEstimator.output(text: text, calls: calls + unfinished)
-      usage.outVisible = max(usage.outVisible, seen)
+      usage.outVisible = max(
+        usage.outVisible,
+        TokenEstimator.output(text: text + thoughts, calls: calls)
+      )
     }
     return usage
   }
-}
 
-extension AnthropicFault {
-  init(kind: ModelFailure.Kind, message: String) {
-    self.kind = kind
-    retryable = kind.isTransient
-    self.message = message
-    retryAfterMS = nil
+  private var thoughts: String {
+    order.reduce(into: "") { result, index in
+      if case .thinking(let text, _) = blocks[index] { result += text }
+    }
   }
 }

@@ -8,11 +8,19 @@ package struct ResolvedModel: Hashable, Sendable {
   package var provider: String
   /// The id that the provider knows.
   package var wireID: String
+  /// nil: nothing is known.
+  package var capabilities: ModelCapabilities?
 
-  package init(logicalName: String, provider: String, wireID: String) {
+  package init(
+    logicalName: String,
+    provider: String,
+    wireID: String,
+    capabilities: ModelCapabilities? = nil
+  ) {
     self.logicalName = logicalName
     self.provider = provider
     self.wireID = wireID
+    self.capabilities = capabilities
   }
 }
 
@@ -32,7 +40,12 @@ package enum ModelResolver {
     }
     guard let alias = valid.max(by: { ($0.effectiveFrom ?? "") < ($1.effectiveFrom ?? "") })
     else { return nil }
-    return ResolvedModel(logicalName: name, provider: alias.provider, wireID: alias.wireID)
+    return ResolvedModel(
+      logicalName: name,
+      provider: alias.provider,
+      wireID: alias.wireID,
+      capabilities: alias.capabilities
+    )
   }
 
   /// The day, in UTC, of a Unix time in ms.

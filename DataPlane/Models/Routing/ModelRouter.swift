@@ -145,6 +145,8 @@ package final class ModelRouter: Sendable {
   ) async -> Result<ModelAnswer, ModelFailure> {
     var wire = request
     wire.model = model.wireID
+    wire.streams = model.capabilities?.streaming ?? true
+    if let most = model.capabilities?.maxOutputTokens { wire.maxTokens = min(wire.maxTokens, most) }
     let key: ModelCredentials?
     do {
       key = try await keys.key(for: model.provider, tenantSlug: tenantSlug)

@@ -102,7 +102,7 @@ private struct Dialogue {
       case .user(let text):
         self.message = text
         (called, results, names) = ([], [], [:])
-      case .assistant(let text, let calls):
+      case .assistant(let text, let calls, _):
         if !text.isEmpty { isFirst = false }
         for call in calls {
           called.insert(call.name)

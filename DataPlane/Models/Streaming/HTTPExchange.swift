@@ -10,6 +10,8 @@ enum HTTPExchange {
   enum Part: Sendable {
     case head(status: Int, headers: HTTPHeaders)
     case bytes(ByteBuffer)
+    /// The body ended as its framing says that it should.
+    case end
   }
 
   enum End: Error, Hashable, Sendable {
@@ -59,7 +61,7 @@ enum HTTPExchange {
           isWhole = try await receive(part, deadline)
           if isWhole { deadline.extend(by: grace) }
         }
-        if Task.isCancelled { end = .cancelled }
+        if Task.isCancelled { end = .cancelled } else { _ = try await receive(.end, deadline) }
       } catch let error as End {
         end = error
       }

@@ -3,65 +3,21 @@ import Codecs
 import Domain
 import Models
 import Support
-import Synchronization
 import Testing
 
 /// Real sockets; the streams are written as the Messages API writes them.
 @Suite struct AnthropicTests {
   typealias Steps = [ScriptedServer.Step]
 
-  struct Outcome {
-    var result: Result<ModelAnswer, ModelFailure>
-    var pieces: [String]
-    var requests: [ScriptedRequest]
-
-    var failure: ModelFailure? {
-      guard case .failure(let failure) = result else { return nil }
-      return failure
-    }
-  }
-
-  static let timeouts = ModelTimeouts(
-    firstToken: .seconds(10),
-    stall: .seconds(10),
-    total: .seconds(30)
-  )
-
   func run(
     _ steps: Steps,
     request: ModelRequest = Requests.make(),
-    timeouts: ModelTimeouts = timeouts,
+    timeouts: ModelTimeouts = VendorCall.timeouts,
     maxBytes: Int = 8 << 20
-  ) async throws -> Outcome {
-    let client = ModelHTTPClient.make()
-    let pieces = Mutex<[String]>([])
-    let outcome = try await ScriptedServer.with({ _, _ in steps }) { server in
-      let provider = AnthropicProvider(
-        configuration: AnthropicConfiguration(
-          baseURL: server.url,
-          timeouts: timeouts,
-          maxResponseBytes: maxBytes
-        ),
-        client: client
-      )
-      let result: Result<ModelAnswer, ModelFailure>
-      do throws(ModelFailure) {
-        let answer = try await provider.run(
-          request,
-          credentials: ModelCredentials(apiKey: "key-1")
-        ) { piece in pieces.withLock { $0.append(piece) } }
-        result = .success(answer)
-      } catch {
-        result = .failure(error)
-      }
-      return Outcome(result: result, pieces: [], requests: server.requests)
+  ) async throws -> VendorCall {
+    try await VendorCall.run(steps, request: request) { url in
+      AnthropicDialect(ModelEndpoint(url, timeouts: timeouts, maxResponseBytes: maxBytes))
     }
-    try await client.shutdown()
-    return Outcome(
-      result: outcome.result,
-      pieces: pieces.withLock { $0 },
-      requests: outcome.requests
-    )
   }
 
   // MARK: - Answers
@@ -284,8 +240,8 @@ import Testing
 
   @Test func `no server is unreachable, no key is rejected`() async throws {
     let client = ModelHTTPClient.make()
-    let provider = AnthropicProvider(
-      configuration: AnthropicConfiguration(baseURL: "http://127.0.0.1:1"),
+    let provider = HTTPModelProvider(
+      AnthropicDialect(ModelEndpoint("http://127.0.0.1:1")),
       client: client
     )
     let unreachable = await #expect(throws: ModelFailure.self) {
@@ -304,8 +260,8 @@ import Testing
     let client = ModelHTTPClient.make()
     let steps = Wire.stream(Wire.start + Wire.text(0, "one", "two")) + [.stall]
     let failure = try await ScriptedServer.with({ _, _ in steps }) { server in
-      let provider = AnthropicProvider(
-        configuration: AnthropicConfiguration(baseURL: server.url),
+      let provider = HTTPModelProvider(
+        AnthropicDialect(ModelEndpoint(server.url)),
         client: client
       )
       return await #expect(throws: ModelFailure.self) {

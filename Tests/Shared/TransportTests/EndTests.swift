@@ -33,6 +33,11 @@ import Testing
     return connection
   }
 
+  /// Lets the timers of a closed connection come: a driven loop keeps those that never do, and they it.
+  private func wind(down channel: EmbeddedChannel) {
+    channel.embeddedEventLoop.advanceTime(by: .seconds(60))
+  }
+
   private func receive(_ frames: [RawFrame], on channel: EmbeddedChannel) throws {
     try channel.writeInbound(ByteBuffer(bytes: frames.flatMap(\.bytes)))
     channel.embeddedEventLoop.run()
@@ -77,6 +82,7 @@ import Testing
     weak var call: CallStream?
     let rooms = Mutex(0)
     let channel = EmbeddedChannel()
+    defer { wind(down: channel) }
     let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
     connection = try server(on: channel) { stream in calls.value.append(stream) }
     try open(channel)
@@ -114,7 +120,10 @@ import Testing
   /// A writer off the loop may be cancelled before it comes to the call: nothing else would wake it.
   @Test func `a writer that was cancelled before it came is woken, and told so`() async throws {
     let channel = EmbeddedChannel()
+    defer { wind(down: channel) }
     let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
+    // The connection hands its calls to the box, which must not hold them for ever.
+    defer { calls.value = [] }
     let connection = try server(on: channel) { stream in calls.value.append(stream) }
     try open(channel, calls: 3)
     try #require(calls.value.count == 3)
@@ -157,6 +166,7 @@ import Testing
     throws
   {
     let channel = EmbeddedChannel()
+    defer { wind(down: channel) }
     let connection = try server(on: channel) { _ in }
     try open(channel, calls: 0)
     _ = try sent(on: channel)
@@ -177,7 +187,10 @@ import Testing
     throws
   {
     let channel = EmbeddedChannel()
+    defer { wind(down: channel) }
     let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
+    // The connection hands its calls to the box, which must not hold them for ever.
+    defer { calls.value = [] }
     let connection = try server(on: channel) { stream in calls.value.append(stream) }
     try open(channel)
     connection.beginGracefulShutdown()
@@ -196,7 +209,10 @@ import Testing
     throws
   {
     let channel = EmbeddedChannel()
+    defer { wind(down: channel) }
     let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
+    // The connection hands its calls to the box, which must not hold them for ever.
+    defer { calls.value = [] }
     let socket = SlowSocket()
     try channel.pipeline.syncOperations.addHandler(socket)
     let connection = try server(on: channel) { stream in calls.value.append(stream) }
@@ -221,7 +237,10 @@ import Testing
 
   @Test func `a peer that takes nothing of its last answer is left after half a minute`() throws {
     let channel = EmbeddedChannel()
+    defer { wind(down: channel) }
     let calls = NIOLoopBoundBox<[CallStream]>([], eventLoop: channel.eventLoop)
+    // The connection hands its calls to the box, which must not hold them for ever.
+    defer { calls.value = [] }
     let socket = SlowSocket()
     try channel.pipeline.syncOperations.addHandler(socket)
     let connection = try server(on: channel) { stream in calls.value.append(stream) }

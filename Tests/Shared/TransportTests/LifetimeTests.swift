@@ -136,10 +136,13 @@ import Transport
 
   @Test func `a server that gives no sign of life is left`() async throws {
     // Speaks HTTP/2 for once, then never answers.
+    let accepted = Mutex<[any Channel]>([])
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelInitializer { channel in
-        // An empty SETTINGS frame.
-        channel.writeAndFlush(ByteBuffer(bytes: [0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        accepted.withLock { $0.append(channel) }
+        return channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(SettingsOnly())
+        }
       }
       .bind(host: "127.0.0.1", port: 0).get()
     let address = TransportAddress.tcp(host: "127.0.0.1", port: listener.localAddress?.port ?? 0)
@@ -152,6 +155,7 @@ import Transport
       #expect(error?.code == .unavailable)
     }
     try await listener.close()
+    for channel in accepted.withLock({ $0 }) { try await channel.closeFuture.get() }
   }
 
   @Test func `every address of a name is tried, and the name asked for again`() async throws {
@@ -230,5 +234,16 @@ import Transport
     #expect(transport.connectivity == .shutdown)
     let late = await states(of: transport, until: .shutdown)
     #expect(late == [.shutdown])
+  }
+}
+
+/// Sends an empty SETTINGS frame, and nothing else ever.
+private final class SettingsOnly: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  func channelActive(context: ChannelHandlerContext) {
+    let frame = ByteBuffer(bytes: [0, 0, 0, 4, 0, 0, 0, 0, 0])
+    context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
   }
 }

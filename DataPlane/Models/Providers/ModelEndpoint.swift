@@ -1,21 +1,17 @@
-/// Where and how the Messages API is spoken to.
-package struct AnthropicConfiguration: Hashable, Sendable {
+/// Where a vendor's API is, and how patient its callers are.
+package struct ModelEndpoint: Hashable, Sendable {
   /// Without a trailing slash; "https://api.anthropic.com" or a stand-in.
   package var baseURL: String
-  /// Header `anthropic-version`.
-  package var version: String
   package var timeouts: ModelTimeouts
   /// Most bytes of one response.
   package var maxResponseBytes: Int
 
   package init(
-    baseURL: String = "https://api.anthropic.com",
-    version: String = "2023-06-01",
+    _ baseURL: String,
     timeouts: ModelTimeouts = ModelTimeouts(),
     maxResponseBytes: Int = 8 << 20
   ) {
     self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
-    self.version = version
     self.timeouts = timeouts
     self.maxResponseBytes = maxResponseBytes
   }

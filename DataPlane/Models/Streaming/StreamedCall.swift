@@ -3,31 +3,39 @@ internal import NIOCore
 internal import NIOHTTP1
 
 /// One call's way from the response head to an answer or a failure.
-struct AnthropicCall {
+struct StreamedCall<Dialect: ModelDialect> {
   private enum State {
     case waiting
     case streaming
+    /// A whole answer in one body.
+    case whole(body: String)
     /// A response that is not 200: its body is collected for its error type.
     case refused(status: Int, headers: HTTPHeaders, body: String)
   }
 
+  private let dialect: Dialect
   private let started = ContinuousClock.now
   private var state = State.waiting
   private var parser = ServerSentEventParser()
-  private var stream: AnthropicStream
+  private var stream: Dialect.Stream
   private var requestID = ""
   private var ttftMS: Int?
   private var handedOut = false
 
-  init(_ request: ModelRequest) {
-    stream = AnthropicStream(request)
+  /// How long counts may follow a whole answer.
+  private var afterwards: Duration { min(timeouts.stall, .seconds(1)) }
+
+  init(_ dialect: Dialect, _ request: ModelRequest) {
+    self.dialect = dialect
+    stream = Dialect.Stream(request)
   }
+
+  private var timeouts: ModelTimeouts { dialect.endpoint.timeouts }
 
   /// Returns true once the answer is whole.
   mutating func receive(
     _ part: HTTPExchange.Part,
     _ deadline: ProgressDeadline,
-    _ timeouts: ModelTimeouts,
     _ onText: (String) async throws -> Void
   ) async throws -> Bool {
     switch (part, state) {
@@ -39,52 +47,66 @@ struct AnthropicCall {
         state = .refused(status: status, headers: headers, body: body + String(buffer: bytes))
       }
       return false
+    case (.bytes(let bytes), .whole(let body)):
+      progress(deadline)
+      state = .whole(body: body + String(buffer: bytes))
+      return false
+    case (.end, .whole(let body)):
+      return try await take(stream.receive(body: body), deadline, onText)
+    case (.end, _):
+      return false
     case (.bytes(let bytes), _):
       let events: [ServerSentEvent]
       do {
         events = try parser.push(bytes.readableBytesView)
       } catch {
-        throw failure(.garbage, "the model's API sent no event stream (\(error))")
+        throw failure(.garbage("no event stream (\(error))"))
       }
       for event in events {
-        if try await take(event, deadline, timeouts, onText) { return true }
+        if try await take(stream.receive(event), deadline, onText) { return true }
       }
       return false
     }
   }
 
   private mutating func open(_ status: Int, _ headers: HTTPHeaders) throws(ModelFailure) {
-    requestID = headers.first(name: "request-id") ?? ""
+    requestID = dialect.requestID(headers)
     guard status == 200 else {
       state = .refused(status: status, headers: headers, body: "")
       return
     }
     state = .streaming
-    let type = headers.first(name: "content-type") ?? ""
-    guard type.lowercased().hasPrefix("text/event-stream") else {
-      throw failure(.garbage, "the model's API answered 200 without an event stream")
+    let type = (headers.first(name: "content-type") ?? "").lowercased()
+    // What was asked to stream may answer in one body all the same: some servers can't do both.
+    if type.hasPrefix("application/json") {
+      state = .whole(body: "")
+    } else if !type.hasPrefix("text/event-stream") {
+      throw failure(.garbage("an answer that is neither an event stream nor JSON"))
     }
   }
 
   private mutating func take(
-    _ event: ServerSentEvent,
+    _ step: AnswerStep,
     _ deadline: ProgressDeadline,
-    _ timeouts: ModelTimeouts,
     _ onText: (String) async throws -> Void
   ) async throws -> Bool {
-    switch stream.receive(event) {
+    switch step {
     case .nothing:
       return false
     case .progress:
-      progress(deadline, timeouts)
+      progress(deadline)
       return false
     case .text(let piece):
-      progress(deadline, timeouts)
+      progress(deadline)
       handedOut = true
       // Time that the caller takes is not the vendor's.
       deadline.extend(by: timeouts.total)
       try await onText(piece)
-      deadline.extend(by: timeouts.stall)
+      deadline.extend(by: stream.isWhole ? afterwards : timeouts.stall)
+      return false
+    case .ending:
+      progress(deadline)
+      deadline.extend(by: afterwards)
       return false
     case .finished:
       return true
@@ -93,20 +115,22 @@ struct AnthropicCall {
     }
   }
 
-  private mutating func progress(_ deadline: ProgressDeadline, _ timeouts: ModelTimeouts) {
+  private mutating func progress(_ deadline: ProgressDeadline) {
     if ttftMS == nil { ttftMS = started.elapsedMS }
     deadline.extend(by: timeouts.stall)
   }
 
   /// The answer, or why there is none.
   func finish(_ end: HTTPExchange.End) throws(ModelFailure) -> ModelAnswer {
-    if let answer = stream.answer(requestID: requestID, ttftMS: ttftMS) { return answer }
+    if let answer = stream.answer(requestID: callID, ttftMS: ttftMS) { return answer }
     switch (end, state) {
     case (.cancelled, _):
       throw failure(.cancelled, "the caller ended the call")
     case (_, .refused(let status, let headers, let body)):
-      let fault = AnthropicFault(status: status, headers: headers, body: body, now: Date())
-      throw failure(fault, status: status)
+      throw failure(
+        dialect.fault(status: status, headers: headers, body: body, now: Date()),
+        status: status
+      )
     case (.timedOut, _):
       throw failure(.stalled, "the model sent nothing for too long")
     case (.tooLong, _):
@@ -114,17 +138,19 @@ struct AnthropicCall {
     case (.unreachable(let why), _):
       throw failure(.unreachable, "no connection to the model's API (\(why))")
     case (.broken, _), (.complete, _):
-      throw failure(.cut, "the model's stream ended before its end")
+      throw failure(.cut, "the model's answer ended before its end")
     }
   }
 
+  private var callID: String { requestID.isEmpty ? stream.answerID : requestID }
+
   func failure(_ kind: ModelFailure.Kind, _ message: String) -> ModelFailure {
-    failure(AnthropicFault(kind: kind, message: message))
+    failure(ModelFault(kind: kind, message: message))
   }
 
   /// Nothing was generated, so nothing is billed, where no stream had begun; a connection that broke
   /// after sending counts as read by the vendor.
-  private func failure(_ fault: AnthropicFault, status: Int? = nil) -> ModelFailure {
+  private func failure(_ fault: ModelFault, status: Int? = nil) -> ModelFailure {
     let usage: ModelUsage
     switch (state, fault.kind) {
     case (.refused, _), (.waiting, .unreachable): usage = ModelUsage(source: .estimated)
@@ -139,7 +165,7 @@ struct AnthropicCall {
       afterOutput: handedOut,
       usage: usage,
       model: stream.model,
-      requestID: requestID,
+      requestID: callID,
       ttftMS: ttftMS
     )
   }
