@@ -8,9 +8,9 @@ struct StreamedCall<Dialect: ModelDialect> {
     case waiting
     case streaming
     /// A whole answer in one body.
-    case whole(body: String)
+    case whole(body: ByteBuffer)
     /// A response that is not 200: its body is collected for its error type.
-    case refused(status: Int, headers: HTTPHeaders, body: String)
+    case refused(status: Int, headers: HTTPHeaders, body: ByteBuffer)
   }
 
   private let dialect: Dialect
@@ -42,17 +42,21 @@ struct StreamedCall<Dialect: ModelDialect> {
     case (.head(let status, let headers), _):
       try open(status, headers)
       return false
-    case (.bytes(let bytes), .refused(let status, let headers, let body)):
-      if body.utf8.count < 65_536 {
-        state = .refused(status: status, headers: headers, body: body + String(buffer: bytes))
+    case (.bytes(let bytes), .refused(let status, let headers, var body)):
+      if body.readableBytes < 65_536 {
+        body.writeImmutableBuffer(bytes)
+        state = .refused(status: status, headers: headers, body: body)
       }
       return false
-    case (.bytes(let bytes), .whole(let body)):
+    case (.bytes(let bytes), .whole(var body)):
       progress(deadline)
-      state = .whole(body: body + String(buffer: bytes))
+      // The buffer has one owner, so that a long body is not copied with each piece.
+      state = .waiting
+      body.writeImmutableBuffer(bytes)
+      state = .whole(body: body)
       return false
     case (.end, .whole(let body)):
-      return try await take(stream.receive(body: body), deadline, onText)
+      return try await take(stream.receive(body: String(buffer: body)), deadline, onText)
     case (.end, _):
       return false
     case (.bytes(let bytes), _):
@@ -72,14 +76,14 @@ struct StreamedCall<Dialect: ModelDialect> {
   private mutating func open(_ status: Int, _ headers: HTTPHeaders) throws(ModelFailure) {
     requestID = dialect.requestID(headers)
     guard status == 200 else {
-      state = .refused(status: status, headers: headers, body: "")
+      state = .refused(status: status, headers: headers, body: ByteBuffer())
       return
     }
     state = .streaming
     let type = (headers.first(name: "content-type") ?? "").lowercased()
     // What was asked to stream may answer in one body all the same: some servers can't do both.
     if type.hasPrefix("application/json") {
-      state = .whole(body: "")
+      state = .whole(body: ByteBuffer())
     } else if !type.hasPrefix("text/event-stream") {
       throw failure(.garbage("an answer that is neither an event stream nor JSON"))
     }
@@ -128,7 +132,7 @@ struct StreamedCall<Dialect: ModelDialect> {
       throw failure(.cancelled, "the caller ended the call")
     case (_, .refused(let status, let headers, let body)):
       throw failure(
-        dialect.fault(status: status, headers: headers, body: body, now: Date()),
+        dialect.fault(status: status, headers: headers, body: String(buffer: body), now: Date()),
         status: status
       )
     case (.timedOut, _):

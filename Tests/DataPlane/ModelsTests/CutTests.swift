@@ -19,68 +19,81 @@ import Testing
     VendorAnswer(["no counts"], usage: nil),
   ]
 
-  /// What comes of the first bytes of a body, however its connection ended.
+  private typealias Outcome = Result<ModelAnswer, ModelFailure>
+
+  /// What comes of a call whose connection ends now; calls are values, so that it can end in many ways.
   private func outcome(
-    _ dialect: some ModelDialect,
-    _ bytes: ArraySlice<UInt8>,
-    type: String,
-    end: HTTPExchange.End
-  ) async throws -> (result: Result<ModelAnswer, ModelFailure>, handedOut: String) {
-    var call = StreamedCall(dialect, Requests.make(model: "model-1"))
-    let deadline = ProgressDeadline(first: .seconds(9), total: .seconds(9), step: .seconds(1))
+    _ call: StreamedCall<some ModelDialect>,
+    _ end: HTTPExchange.End,
+    _ deadline: ProgressDeadline
+  ) async throws -> (result: Outcome, handedOut: String) {
+    var call = call
     var handedOut = ""
     do {
-      let head = HTTPHeaders([("content-type", type)])
-      var isWhole = try await call.receive(.head(status: 200, headers: head), deadline) { _ in }
-      if !isWhole {
-        isWhole = try await call.receive(.bytes(ByteBuffer(bytes: bytes)), deadline) {
-          handedOut += $0
-        }
-      }
-      if !isWhole, end == .complete {
-        _ = try await call.receive(.end, deadline) { handedOut += $0 }
-      }
+      if end == .complete { _ = try await call.receive(.end, deadline) { handedOut += $0 } }
       return (.success(try call.finish(end)), handedOut)
     } catch let failure as ModelFailure {
       return (.failure(failure), handedOut)
     }
   }
 
-  private func check(_ dialect: some ModelDialect, _ vendor: Vendor) async throws {
-    for answer in Self.answers {
-      for (body, type) in [
-        (answer.stream(of: vendor), "text/event-stream"),
-        (answer.whole(of: vendor), "application/json"),
-      ] {
-        let bytes = Array(body.utf8)
-        let text = answer.texts.joined()
-        let whole = try await outcome(dialect, bytes[...], type: type, end: .complete)
-        for cut in 0 ..< bytes.count {
-          for end in [HTTPExchange.End.broken, .complete, .timedOut] {
-            let (result, handedOut) = try await outcome(
-              dialect,
-              bytes[..<cut],
-              type: type,
-              end: end
-            )
-            #expect(text.hasPrefix(handedOut))
-            switch result {
-            case .success(let got):
-              // Only counts were missing.
-              let complete = try whole.result.get()
-              #expect(got.text == complete.text && got.calls == complete.calls, "at \(cut)")
-              #expect(got.stop == complete.stop && got.replay == complete.replay, "at \(cut)")
-            case .failure(let failure):
-              #expect(failure.afterOutput == !handedOut.isEmpty, "at \(cut)")
-              #expect(
-                failure.usage.outVisible >= TokenEstimator.tokens(handedOut)
-                  || failure.usage.source == .provider,
-                "at \(cut)"
-              )
-            }
-          }
+  /// Hands a body over byte by byte, and ends the connection after each.
+  private func check(
+    _ dialect: some ModelDialect,
+    _ answer: VendorAnswer,
+    _ body: String,
+    type: String
+  ) async throws {
+    let deadline = ProgressDeadline(first: .seconds(99), total: .seconds(99), step: .seconds(1))
+    let text = answer.texts.joined()
+    var call = StreamedCall(dialect, Requests.make(model: "model-1"))
+    let head = HTTPHeaders([("content-type", type)])
+    _ = try await call.receive(.head(status: 200, headers: head), deadline) { _ in }
+    var early: [(at: Int, answer: ModelAnswer)] = []
+    var handedOut = ""
+    var whole: Outcome?
+    for (count, byte) in body.utf8.enumerated() where whole == nil {
+      for end in [HTTPExchange.End.broken, .complete, .timedOut] {
+        let (result, more) = try await outcome(call, end, deadline)
+        let out = handedOut + more
+        #expect(text.hasPrefix(out))
+        switch result {
+        case .success(let got): early.append((count, got))
+        case .failure(let failure):
+          #expect(failure.afterOutput == !out.isEmpty, "at \(count)")
+          let isBilled =
+            failure.usage.outVisible >= TokenEstimator.tokens(out)
+            || failure.usage.source == .provider
+          #expect(isBilled, "at \(count)")
         }
       }
+      do {
+        let bytes = HTTPExchange.Part.bytes(ByteBuffer(bytes: [byte]))
+        if try await call.receive(bytes, deadline, { handedOut += $0 }) {
+          whole = .success(try call.finish(.complete))
+        }
+      } catch let failure as ModelFailure {
+        whole = .failure(failure)
+      }
+    }
+    if whole == nil { whole = try await outcome(call, .complete, deadline).result }
+    // What was an answer before the last byte lacked nothing but counts.
+    for (count, got) in early {
+      let complete = try whole?.get()
+      #expect(got.text == complete?.text && got.calls == complete?.calls, "at \(count)")
+      #expect(got.stop == complete?.stop && got.replay == complete?.replay, "at \(count)")
+    }
+    if answer.stop == .refused {
+      #expect(throws: ModelFailure.self) { try whole?.get() }
+    } else {
+      #expect(try whole?.get().text == text)
+    }
+  }
+
+  private func check(_ dialect: some ModelDialect, _ vendor: Vendor) async throws {
+    for answer in Self.answers {
+      try await check(dialect, answer, answer.stream(of: vendor), type: "text/event-stream")
+      try await check(dialect, answer, answer.whole(of: vendor), type: "application/json")
     }
   }
 
