@@ -146,7 +146,7 @@ let controlPlane: [Target] = [
     pkgConfig: "libpq",
     providers: [.apt(["libpq-dev"])]
   ),
-  room("Postgres", "ControlPlane/Postgres", ["CLibPQ", collections, logging]),
+  room("Postgres", "ControlPlane/Postgres", ["CLibPQ", "Domain", collections, logging]),
   .target(
     name: "Store",
     dependencies: ["Postgres", "Domain", "Codecs", crypto, logging],

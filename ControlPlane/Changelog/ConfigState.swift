@@ -98,8 +98,18 @@ package struct ConfigState: Sendable {
     let key = resource.key
     let before = self[key]?.resource
     if before == resource { return false }
-    count(sections(of: before), -1)
-    count(sections(of: resource), +1)
+    if case .binding(let old) = before, case .binding(let new) = resource,
+      old.sectionDigests.count == new.sectionDigests.count
+    {
+      // Most forms of a binding name what the one before named, but for one section.
+      for (had, has) in zip(old.sectionDigests, new.sectionDigests) where had != has {
+        count(sections(had, of: new.tenantID), -1)
+        count(sections(has, of: new.tenantID), +1)
+      }
+    } else {
+      count(sections(of: before), -1)
+      count(sections(of: resource), +1)
+    }
     shelves[key.tenantID, default: [:]][key] = Entry(resource: resource, changed: revision)
     return true
   }
@@ -121,9 +131,11 @@ package struct ConfigState: Sendable {
 
   private func sections(of resource: ConfigResource?) -> [ResourceKey] {
     guard case .binding(let binding) = resource else { return [] }
-    return binding.sectionDigests.flatMap {
-      [ResourceKey.section(binding.tenantID, $0), .section(nil, $0)]
-    }
+    return binding.sectionDigests.flatMap { sections($0, of: binding.tenantID) }
+  }
+
+  private func sections(_ digest: Digest, of tenant: TenantID) -> [ResourceKey] {
+    [.section(tenant, digest), .section(nil, digest)]
   }
 
   private func isUnused(_ key: ResourceKey) -> Bool {

@@ -13,18 +13,21 @@ extension Date: PostgresArrayElement {}
 /// The text form of one-dimensional arrays (PostgreSQL manual, 8.15.6).
 extension PostgresArrayElement where Self: PostgresValue {
   package static func encodePostgresArray(_ array: [Self]) -> PostgresParameter {
-    var text = "{"
+    var text = [UInt8(ascii: "{")]
+    text.reserveCapacity(2 + 40 * array.count)
     for (index, element) in array.enumerated() {
-      if index > 0 { text += "," }
+      if index > 0 { text.append(UInt8(ascii: ",")) }
       switch element.postgresParameter.content {
-      case .null: text += "NULL"
-      case .text(let value): text += quotedElement(value)
+      case .null: text += "NULL".utf8
+      case .text(var value): value.withUTF8 { appendQuoted($0, to: &text) }
       case .bytes(let bytes):
-        text += quotedElement(String(decoding: hexText(bytes), as: UTF8.self))
+        hexText(bytes).withUnsafeBufferPointer { appendQuoted($0, to: &text) }
       case .invalid(let reason): return PostgresParameter(content: .invalid(reason), type: 0)
       }
     }
-    return .text(text + "}")
+    text.append(UInt8(ascii: "}"))
+    // What cannot be in a text was refused element by element.
+    return PostgresParameter(content: .text(String(decoding: text, as: UTF8.self)), type: 0)
   }
 
   package static func decodePostgresArray(_ cell: PostgresCell) throws -> [Self] {
@@ -35,12 +38,18 @@ extension PostgresArrayElement where Self: PostgresValue {
   }
 }
 
-private func quotedElement(_ text: String) -> String {
-  // Most texts hold nothing to escape.
-  guard text.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "\"") }) else {
-    return "\"" + text + "\""
+/// What needs no escape goes over in one piece.
+private func appendQuoted(_ value: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {
+  text.append(UInt8(ascii: "\""))
+  var start = value.startIndex
+  for (index, byte) in value.enumerated()
+  where byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "\"") {
+    text.append(contentsOf: value[start ..< index])
+    text.append(UInt8(ascii: "\\"))
+    start = index
   }
-  return "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+  text.append(contentsOf: value[start...])
+  text.append(UInt8(ascii: "\""))
 }
 
 /// Reads `{a,"b c",NULL}`: nil is NULL.
@@ -55,25 +64,34 @@ private enum ArrayText {
     while position < end {
       var bytes: [UInt8] = []
       var quoted = false
+      var start = position
       if text[position] == UInt8(ascii: "\"") {
         quoted = true
         position += 1
+        start = position
         while position < end, text[position] != UInt8(ascii: "\"") {
-          if text[position] == UInt8(ascii: "\\") { position += 1 }
-          guard position < end else { throw malformed }
-          bytes.append(text[position])
+          if text[position] == UInt8(ascii: "\\") {
+            bytes += text[start ..< position]
+            position += 1
+            start = position
+          }
           position += 1
         }
         guard position < end else { throw malformed }
+        bytes += text[start ..< position]
         position += 1
       } else {
         while position < end, text[position] != UInt8(ascii: ",") {
           guard text[position] != UInt8(ascii: "{") else { throw malformed }
-          if text[position] == UInt8(ascii: "\\") { position += 1 }
-          guard position < end else { throw malformed }
-          bytes.append(text[position])
+          if text[position] == UInt8(ascii: "\\") {
+            bytes += text[start ..< position]
+            position += 1
+            guard position < end else { throw malformed }
+            start = position
+          }
           position += 1
         }
+        bytes += text[start ..< position]
       }
       let element = String(decoding: bytes, as: UTF8.self)
       elements.append(!quoted && element == "NULL" ? nil : element)

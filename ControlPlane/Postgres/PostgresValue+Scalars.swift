@@ -1,3 +1,4 @@
+internal import Domain
 package import Foundation
 
 extension String: PostgresValue {
@@ -61,11 +62,11 @@ extension Double: PostgresValue {
 }
 
 extension UUID: PostgresValue {
-  package var postgresParameter: PostgresParameter { .text(uuidString.lowercased()) }
+  package var postgresParameter: PostgresParameter { .text(text) }
 
   package static func decodePostgres(_ cell: PostgresCell?) throws -> UUID {
     guard let cell else { throw PostgresDecodingFailure.null(UUID.self) }
-    guard let value = UUID(uuidString: cell.text) else {
+    guard let value = UUID(text: cell.bytes) else {
       throw PostgresDecodingFailure("is no UUID")
     }
     return value

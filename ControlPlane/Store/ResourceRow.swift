@@ -12,8 +12,10 @@ struct ResourceRow: Encodable {
   /// JSON text of the resource; nil for a removal.
   let resource: String?
 
-  /// Nil for sections, which the changelog leaves out: bindings name them.
+  /// Nil for sections, which the changelog leaves out, as bindings name them, and for bindings, which
+  /// `ResourceStatements` writes to it.
   init?(put resource: ConfigResource, ordinal: Int) throws {
+    if case .binding = resource { return nil }
     guard let key = Self.columns(of: resource.key) else { return nil }
     self.ordinal = ordinal
     op = "put"
@@ -22,9 +24,8 @@ struct ResourceRow: Encodable {
       switch resource {
       case .tenant(let it): try JSONText.encode(it)
       case .channelAccount(let it): try JSONText.encode(it)
-      case .binding(let it): try JSONText.encode(it)
       case .route(let it): try JSONText.encode(it)
-      case .section: nil
+      case .section, .binding: nil
       }
     self.resource = json?.text
   }
@@ -70,10 +71,32 @@ enum ChangelogEntry {
       self = .put(.tenant(tenant))
     case "channel_account":
       self = .put(.channelAccount(try JSONText.decode(json, what: what)))
-    case "binding": self = .put(.binding(try JSONText.decode(json, what: what)))
+    case "binding": self = .put(.binding(try Self.binding(json, what: what)))
     case "route": self = .put(.route(try JSONText.decode(json, what: what)))
     default: throw StoreError.corrupt(what: what)
     }
+  }
+
+  /// These are the many: going through `Decodable` would cost several times as much.
+  private static func binding(_ json: PostgresJSON, what: String) throws -> BindingResource {
+    let value = try JSONText.value(json, what: what)
+    guard let tenantID = value["tenantID"]?.stringValue.flatMap({ TenantID($0) }),
+      let bindingID = value["bindingID"]?.stringValue.flatMap({ BindingID($0) }),
+      let digest = value["digest"]?.stringValue.flatMap(Digest.init(hex:)),
+      let content = value["content"]?.stringValue,
+      let names = value["sectionDigests"]?.arrayValue,
+      let isActive = value["isActive"]?.boolValue
+    else { throw StoreError.corrupt(what: what) }
+    let sections = names.compactMap { $0.stringValue.flatMap(Digest.init(hex:)) }
+    guard sections.count == names.count else { throw StoreError.corrupt(what: what) }
+    return BindingResource(
+      tenantID: tenantID,
+      bindingID: bindingID,
+      digest: digest,
+      content: content,
+      sectionDigests: sections,
+      isActive: isActive
+    )
   }
 
   private static func key(_ row: PostgresRow, kind: String, what: String) throws -> ResourceKey {

@@ -7,20 +7,13 @@ struct ResourceStatements: Sendable {
   let tenantID: TenantID
   /// Of the compiler; 0 when it is not told.
   let generation: Int32
+  let commitID: UUID
 
   private struct SectionRow: Encodable {
     let tenant: UUID?
     let digest: String
     let kind: String
     let content: String
-  }
-
-  private struct BindingRow: Encodable {
-    let id: UUID
-    let digest: String
-    let content: String
-    let sections: [String]
-    let active: Bool
   }
 
   private struct RouteRow: Encodable {
@@ -41,12 +34,17 @@ struct ResourceStatements: Sendable {
 
   /// - Parameter bindings: ids of bindings written by the publication, whose routing_key is to
   ///   follow their routes.
-  func statements(for resources: [ConfigResource], bindings: [UUID]) throws -> [SQL] {
+  ///
+  /// What the changelog says of compiled bindings is written along with them.
+  func statements(
+    for resources: [(ordinal: Int, resource: ConfigResource)],
+    bindings: [UUID]
+  ) throws -> [SQL] {
     var sections: [SectionRow] = []
-    var compiled: [BindingRow] = []
+    var compiled: [(ordinal: Int, binding: BindingResource)] = []
     var routes: [RouteRow] = []
     var accounts: [AccountRow] = []
-    for resource in resources {
+    for (ordinal, resource) in resources {
       switch resource {
       case .tenant: break
       case .section(let it):
@@ -59,15 +57,7 @@ struct ResourceStatements: Sendable {
           )
         )
       case .binding(let it):
-        compiled.append(
-          BindingRow(
-            id: it.bindingID.uuid,
-            digest: it.digest.hex,
-            content: it.content,
-            sections: it.sectionDigests.map(\.hex),
-            active: it.isActive
-          )
-        )
+        compiled.append((ordinal, it))
       case .route(let it):
         routes.append(RouteRow(channel: it.channel, key: it.key, binding: it.bindingID.uuid))
       case .channelAccount(let it):
@@ -86,7 +76,7 @@ struct ResourceStatements: Sendable {
     }
     var statements: [SQL] = []
     if !sections.isEmpty { statements.append(try write(sections)) }
-    if !compiled.isEmpty { statements += try write(compiled) }
+    if !compiled.isEmpty { statements += write(compiled) }
     if !accounts.isEmpty { statements.append(try write(accounts)) }
     if !routes.isEmpty { statements.append(try write(routes)) }
     let touched = bindings + routes.map(\.binding)
@@ -110,26 +100,44 @@ struct ResourceStatements: Sendable {
     )
   }
 
-  private func write(_ rows: [BindingRow]) throws -> [SQL] {
-    [
+  /// In columns and not as JSON, and each content once: these are the many rows of a publication. What
+  /// the changelog gets is `BindingResource` as `JSONEncoder` would write it.
+  private func write(_ rows: [(ordinal: Int, binding: BindingResource)]) -> [SQL] {
+    let ids = rows.map(\.binding.bindingID.uuid)
+    let sections = rows.map { $0.binding.sectionDigests.map(\.hex).joined(separator: " ") }
+    return [
       SQL(
         """
-        insert into compiled_bindings (tenant_id, binding_id, digest, content, section_digests,
-          is_active, generation)
-        select \(tenantID.uuid)::uuid, r.id, r.digest, r.content, r.sections, r.active,
-          \(generation)::int
-        from jsonb_to_recordset(\(try JSONText.encode(rows))::jsonb)
-          as r (id uuid, digest text, content text, sections text[], active boolean)
-        on conflict (tenant_id, binding_id) do update set digest = excluded.digest,
-          content = excluded.content, section_digests = excluded.section_digests,
-          is_active = excluded.is_active, generation = excluded.generation
+        with r as materialized (
+          select id, digest, content, string_to_array(names, ' ') as sections, active, ordinal
+          from unnest(\(ids)::uuid[], \(rows.map(\.binding.digest.hex))::text[],
+            \(rows.map(\.binding.content))::text[], \(sections)::text[],
+            \(rows.map(\.binding.isActive))::boolean[], \(rows.map(\.ordinal))::int[])
+            as r (id, digest, content, names, active, ordinal)
+        ),
+        stored as (
+          insert into compiled_bindings (tenant_id, binding_id, digest, content, section_digests,
+            is_active, generation)
+          select \(tenantID.uuid)::uuid, r.id, r.digest, r.content, r.sections, r.active,
+            \(generation)::int
+          from r
+          on conflict (tenant_id, binding_id) do update set digest = excluded.digest,
+            content = excluded.content, section_digests = excluded.section_digests,
+            is_active = excluded.is_active, generation = excluded.generation
+        )
+        insert into changelog (commit_id, ordinal, tenant_id, op, kind, key, resource)
+        select \(commitID)::uuid, r.ordinal, \(tenantID.uuid)::uuid, 'put', 'binding',
+          array[r.id::text], jsonb_build_object('tenantID', \(tenantID.uuid)::uuid, 'bindingID',
+            r.id, 'digest', r.digest, 'content', r.content, 'sectionDigests', r.sections,
+            'isActive', r.active)
+        from r
         """,
         name: "compiled_bindings"
       ),
       SQL(
         """
         delete from compile_failures where tenant_id = \(tenantID.uuid)
-          and binding_id = any (\(rows.map(\.id))::uuid[])
+          and binding_id = any (\(ids)::uuid[])
         """,
         name: "compile_failures"
       ),

@@ -13,7 +13,19 @@ extension Store {
   @discardableResult
   package func publish(_ publication: Publication) async throws -> Revision {
     if publication.isEmpty { return try await currentRevision() }
-    let groups = try await TenantGroup.groups(of: publication, tenants: knownTenants(publication))
+    do {
+      return try await publishOnce(publication)
+    } catch StoreError.unknownTenant where tenantIDs.forget() {
+      // The database was put back to a time before the tenant, or has it under another id.
+      return try await publishOnce(publication)
+    }
+  }
+
+  private func publishOnce(_ publication: Publication) async throws -> Revision {
+    let groups = try await TenantGroup.groups(
+      of: publication,
+      tenants: knownTenants(publication, kept: true)
+    )
     let writer = PublicationWriter(
       commitID: UUID(),
       author: publication.author,
@@ -78,11 +90,14 @@ extension Store {
     for group in groups {
       try await writer.lock(group, on: connection)
     }
-    for group in groups {
+    // Who owns an object is no configuration: nodes have nothing to learn.
+    let last = publication.isConfiguration ? [writer.nextRevision] : []
+    for group in groups.dropLast() {
       try await writer.write(group, on: connection)
     }
-    // Who owns an object is no configuration: nodes have nothing to learn.
-    return publication.isConfiguration ? try await writer.takeRevision(on: connection) : nil
+    guard let group = groups.last else { throw StoreError.corrupt(what: "a publication") }
+    let rows = try await writer.write(group, and: last, on: connection)
+    return last.isEmpty ? nil : try PublicationWriter.revision(rows)
   }
 
   /// Switches a tenant. Setting the status it has already changes nothing for nodes; a pause of the
@@ -147,12 +162,17 @@ extension Store {
     return result
   }
 
-  func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
+  /// - Parameter kept: takes ids that were read before.
+  func knownTenants(
+    _ publication: Publication,
+    kept: Bool = false
+  ) async throws -> [String: TenantID] {
     let slugs =
       (publication.objects + publication.deleted + publication.adopted).map(\.key.tenant)
       + publication.expected.keys.map(\.tenant)
     let ids =
       publication.resources.compactMap(\.key.tenantID) + publication.removed.compactMap(\.tenantID)
+    if kept, let known = tenantIDs.known(Set(slugs), Set(ids)) { return known }
     let rows = try await distribution.query(
       """
       select slug, id from tenants
@@ -163,7 +183,9 @@ extension Store {
     let pairs = try rows.map { row in
       (try row.decode("slug", as: String.self), TenantID(try row.decode("id", as: UUID.self)))
     }
-    return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+    let found = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+    tenantIDs.keep(found)
+    return found
   }
 
   /// Repeats a transaction that PostgreSQL chose as the loser of a deadlock, and names the

@@ -14,6 +14,7 @@ package final class Store: Sendable {
   package let access: PostgresPool
   let logger: Logger
   let wakeups = Wakeups()
+  let tenantIDs = TenantIDs()
 
   /// - Parameters:
   ///   - app: sessions in role `bindery_app`.

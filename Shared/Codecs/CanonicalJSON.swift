@@ -33,7 +33,8 @@ package enum CanonicalJSON {
 
   /// SHA-256 of the text's UTF-8.
   package static func digest(of text: String) -> Digest {
-    Digest(of: Data(text.utf8))
+    var text = text
+    return text.withUTF8 { Digest(of: UnsafeRawBufferPointer($0)) }
   }
 
   private static func append(_ value: JSONValue, to text: inout String) throws {
@@ -78,7 +79,8 @@ package enum CanonicalJSON {
     }
   }
 
-  private static func append(_ string: String, to text: inout String) {
+  /// Adds a string with its quotes.
+  package static func append(_ string: String, to text: inout String) {
     text += "\""
     // Most texts hold nothing to escape.
     if string.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }

@@ -174,18 +174,23 @@ package enum JSONText {
     private mutating func string() throws(JSONTextError) -> String {
       index += 1
       var result: [UInt8] = []
+      // What needs no look goes over in one piece.
+      var start = index
       while let byte = current {
         switch byte {
         case UInt8(ascii: "\""):
+          let rest = bytes[start ..< index]
           index += 1
+          if result.isEmpty { return String(decoding: rest, as: UTF8.self) }
+          result += rest
           return String(decoding: result, as: UTF8.self)
         case UInt8(ascii: "\\"):
+          result += bytes[start ..< index]
           index += 1
           try escape(into: &result)
+          start = index
         case 0 ..< 0x20: throw failure("a control character in a string must be escaped")
-        default:
-          result.append(byte)
-          index += 1
+        default: index += 1
         }
       }
       throw failure("the string does not end")

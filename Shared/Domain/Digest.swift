@@ -14,14 +14,20 @@ package struct Digest: Hashable, Sendable, Comparable, Codable, CustomStringConv
 
   /// Parses 64 hex digits; nil for anything else.
   package init?(hex: String) {
-    let digits = hex.utf8.map { Self.value(ofHexDigit: $0) }
-    guard digits.count == 64 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(32)
-    for i in stride(from: 0, to: 64, by: 2) {
-      guard let high = digits[i], let low = digits[i + 1] else { return nil }
-      bytes.append(high << 4 | low)
+    var hex = hex
+    let bytes = hex.withUTF8 { digits -> [UInt8]? in
+      guard digits.count == 64 else { return nil }
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(32)
+      for i in stride(from: 0, to: 64, by: 2) {
+        guard let high = Self.value(ofHexDigit: digits[i]),
+          let low = Self.value(ofHexDigit: digits[i + 1])
+        else { return nil }
+        bytes.append(high << 4 | low)
+      }
+      return bytes
     }
+    guard let bytes else { return nil }
     self.bytes = bytes
   }
 
@@ -33,8 +39,8 @@ package struct Digest: Hashable, Sendable, Comparable, Codable, CustomStringConv
   package var hex: String {
     String(unsafeUninitializedCapacity: 64) { text in
       for (index, byte) in bytes.enumerated() {
-        text[2 * index] = Self.hexDigit(byte >> 4)
-        text[2 * index + 1] = Self.hexDigit(byte & 0x0F)
+        text[2 * index] = hexDigit(byte >> 4)
+        text[2 * index + 1] = hexDigit(byte & 0x0F)
       }
       return 64
     }
@@ -57,15 +63,8 @@ package struct Digest: Hashable, Sendable, Comparable, Codable, CustomStringConv
     try container.encode(hex)
   }
 
-  private static func hexDigit(_ value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-  }
-
   private static func value(ofHexDigit c: UInt8) -> UInt8? {
-    switch c {
-    case UInt8(ascii: "0") ... UInt8(ascii: "9"): c - UInt8(ascii: "0")
-    case UInt8(ascii: "a") ... UInt8(ascii: "f"): c - UInt8(ascii: "a") + 10
-    default: nil
-    }
+    // Lower-case only: a digest has one text.
+    (UInt8(ascii: "A") ... UInt8(ascii: "F")).contains(c) ? nil : valueOfHexDigit(c)
   }
 }

@@ -10,7 +10,7 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, Codable, CustomStringCo
 
   /// Parses the hyphenated text form; nil for anything else.
   package init?(_ text: String) {
-    guard let uuid = UUID(uuidString: text) else { return nil }
+    guard let uuid = UUID(text: text.utf8) else { return nil }
     self.uuid = uuid
   }
 
@@ -32,7 +32,7 @@ package struct ID<Kind>: Hashable, Sendable, Comparable, Codable, CustomStringCo
   /// The 16 bytes as Foundation's `Data`, for protobuf fields.
   package var data: Data { Data(bytes) }
 
-  package var description: String { uuid.uuidString.lowercased() }
+  package var description: String { uuid.text }
 
   package static func < (a: Self, b: Self) -> Bool { a.uuid < b.uuid }
 

@@ -82,7 +82,7 @@ extension TenantCompiler {
       ),
       degraded: spec.degraded
     )
-    let content = try CanonicalJSON.encode(compiled)
+    let content = compiled.canonicalText
     let resource = BindingResource(
       tenantID: tenantID,
       bindingID: compiled.bindingID,
