@@ -41,7 +41,12 @@ struct PublicationWriter: Sendable {
   }
 
   /// Second pass: everything that the publication puts.
-  func write(_ group: TenantGroup, on connection: PostgresConnection) async throws {
+  ///
+  /// - Returns: the resources as they are stored, with their place in the whole commit.
+  func write(
+    _ group: TenantGroup,
+    on connection: PostgresConnection
+  ) async throws -> [(ordinal: Int, resource: ConfigResource)] {
     let tiers = TierStatements(
       tenantID: group.tenantID,
       commitID: commitID,
@@ -63,6 +68,7 @@ struct PublicationWriter: Sendable {
       try resources.compactMap { try ResourceRow(put: $0.resource, ordinal: $0.ordinal) }
       + group.removed.compactMap { ResourceRow(remove: $0.key, ordinal: $0.ordinal) }
     _ = try await connection.pipeline(statements + log(rows))
+    return resources
   }
 
   func log(_ rows: [ResourceRow]) throws -> [SQL] {
@@ -79,17 +85,39 @@ struct PublicationWriter: Sendable {
 
   /// The last statement before COMMIT: whoever has the line's row lock commits next, so revisions
   /// appear in order and without gaps.
-  func takeRevision(on connection: PostgresConnection) async throws -> Revision {
+  ///
+  /// - Parameter resources: what the commit puts, in the order of the changelog.
+  /// - Throws: `StoreError.compilerSuperseded` when another compiler took over meanwhile.
+  func takeRevision(
+    putting resources: [ConfigResource],
+    removing removed: [ResourceKey],
+    on connection: PostgresConnection
+  ) async throws -> MadeCommit {
+    // Seen anew when the row was waited for: a take-over writes it, too.
+    let generation = generation ?? .max
     let rows = try await connection.query(
       """
-      with line as (update revision_line set revision = revision + 1 returning revision)
+      with line as (
+        update revision_line set revision = revision + 1 where generation <= \(generation)
+        returning revision, incarnation
+      )
       insert into commits (revision, commit_id, committed_at, author, reason)
       select line.revision, \(commitID), clock_timestamp(), \(author), \(reason) from line
-      returning revision
+      returning revision, committed_at, (select incarnation from line) as incarnation
       """
     )
-    guard let row = rows.first else { throw StoreError.corrupt(what: "revision_line") }
-    return Revision(try row.decode("revision"))
+    guard let row = rows.first else {
+      let line = try await connection.query("select generation from revision_line")
+      guard let row = line.first else { throw StoreError.corrupt(what: "revision_line") }
+      throw StoreError.compilerSuperseded(by: try row.decode("generation"))
+    }
+    return MadeCommit(
+      revision: Revision(try row.decode("revision")),
+      committedAt: try row.decode("committed_at"),
+      incarnation: try row.decode("incarnation"),
+      putting: resources,
+      removing: removed
+    )
   }
 
   /// Locks a tenant's row against other publications and switches, not against conversations, and

@@ -55,7 +55,16 @@ def snapshot(session: Session, watch: Watch) -> None:
         expect("active_turns", node.active_turns, 2)
         expect("edges", list(node.edges), ["127.0.0.1:1"])
         expect("rejections", len(node.rejections), 0)
+        expect("told by this replica itself", (node.replica, node.age_ms), ("", 0))
         seen.append(f"{session.node} at revision {node.revision}")
+
+    with session.report.check("Admin/ForgetNode") as seen:
+        forget = lambda name: session.admin_stub.ForgetNode(
+            session.admin.ForgetNodeRequest(node_id=name), timeout=SECONDS
+        )
+        expect_status(grpc.StatusCode.FAILED_PRECONDITION, lambda: forget(session.node))
+        expect_status(grpc.StatusCode.NOT_FOUND, lambda: forget("nobody"))
+        seen.append("a connected one is refused")
 
 
 def listed(session: Session) -> Any | None:
