@@ -11,7 +11,7 @@ package final class ChangelogHub: Sendable {
     var nextListener = 0
     /// When this replica last said in the store that it is there.
     var registeredAt: ContinuousClock.Instant?
-    /// Whether a node waits that is ahead of the newest revision.
+    /// Whether a watcher waits for the store to be asked.
     var awaitsConfirmation = false
     /// Commits of this replica that came before those ahead of them.
     var offered: [Revision: Commit] = [:]
@@ -100,9 +100,6 @@ package final class ChangelogHub: Sendable {
     }
     wake(waiting)
   }
-
-  /// Watchers are to look again once the store has been asked.
-  func awaitConfirmation() { state.withLock { $0.awaitsConfirmation = true } }
 
   /// This replica said in the store, at `instant`, that it is there, with the nodes that it serves. Once it
   /// has, leases are granted from the last time on, at the latest: others who wait for its nodes count
@@ -214,7 +211,7 @@ package final class ChangelogHub: Sendable {
       state.view = nil
       defer {
         state.view = view
-        if machine.isAhead { state.awaitsConfirmation = true }
+        if machine.awaitsConfirmation { state.awaitsConfirmation = true }
       }
       return machine.next(&view)
     }

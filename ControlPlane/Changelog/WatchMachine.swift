@@ -78,9 +78,9 @@ package struct WatchMachine: Sendable {
     self.isRegistered = isRegistered
   }
 
-  /// Whether the node is ahead of what this replica knows: it waits for the store to be asked again.
-  var isAhead: Bool { statusesAhead > 0 || isWaiting }
-  private var isWaiting = false
+  /// Whether something waits for the store to be asked again: a node that is ahead of what this replica
+  /// knows, or a lease.
+  private(set) var awaitsConfirmation = false
 
   // MARK: - From the node
 
@@ -165,6 +165,7 @@ package struct WatchMachine: Sendable {
 
   /// What to write now; nil when there is nothing until the view, or the node, has news.
   mutating func next(_ view: inout ChangelogView) -> Step? {
+    awaitsConfirmation = false
     switch phase {
     case .awaitingHello: return nil
     case .greeted(let greeting):
@@ -217,12 +218,11 @@ package struct WatchMachine: Sendable {
   /// Decides between resume and snapshot; false when this replica has yet to catch up with the node.
   private mutating func greet(_ greeting: WatchGreeting, _ view: ChangelogView) -> Bool {
     let state = view.state
-    isWaiting = false
     if let at = greeting.cursor, at.incarnation == scope.incarnation(of: state.incarnation),
       !isOfAnotherPast(at.revision, view)
     {
       if at.revision > state.revision {
-        isWaiting = true
+        awaitsConfirmation = true
         return false
       }
       switchCursor = at.revision
@@ -296,6 +296,7 @@ package struct WatchMachine: Sendable {
   private mutating func heartbeat(_ view: ChangelogView) -> Step? {
     guard isRegistered, let (sequence, at) = status else { return nil }
     if let registeredAt, let confirmedAt = view.confirmedAt, confirmedAt < registeredAt {
+      awaitsConfirmation = true
       return nil
     }
     status = nil

@@ -90,7 +90,6 @@ package final class Watcher: Sendable {
   /// later than that.
   package func register(at instant: ContinuousClock.Instant) {
     machine.withLock { $0.register(at: instant) }
-    hub.awaitConfirmation()
     ring()
   }
 

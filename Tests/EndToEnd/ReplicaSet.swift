@@ -128,6 +128,17 @@ actor ReplicaSet {
     return try await withGRPCClient(transport: transport) { try await body($0) }
   }
 
+  nonisolated func apply(_ documents: [Bindery_V1_Document], at replica: Int) async throws {
+    var request = Bindery_V1_ApplyRequest()
+    request.documents = documents
+    request.author = "tests"
+    let message = request
+    let response = try await withClient(of: [replica]) {
+      try await Bindery_V1_Admin.Client(wrapping: $0).apply(message)
+    }
+    try require(response.ok, "\(response.diagnostics)")
+  }
+
   /// Runs `body` with a set of its own, and stops what it started.
   static func with(
     _ count: Int,

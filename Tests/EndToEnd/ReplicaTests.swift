@@ -114,7 +114,7 @@ struct ReplicaTests {
   func kills(seed: UInt64) async throws {
     try await ReplicaSet.with(3, base: 9000) { set in
       try await set.startAll()
-      try await apply(try ReplicaWorld.whole(personas: Self.personas), at: 0, set)
+      try await set.apply(try ReplicaWorld.whole(personas: Self.personas), at: 0)
       let answers = Answers()
       let isOver = Mutex(false)
       let watchers = (0 ..< 6).map { ReplicaWatcher("watcher-\($0)") }
@@ -170,21 +170,6 @@ struct ReplicaTests {
       }
       for replica in killed { try await set.start(replica) }
     }
-  }
-
-  private func apply(
-    _ documents: [Bindery_V1_Document],
-    at replica: Int,
-    _ set: ReplicaSet
-  ) async throws {
-    var request = Bindery_V1_ApplyRequest()
-    request.documents = documents
-    request.author = "tests"
-    let message = request
-    let response = try await set.withClient(of: [replica]) {
-      try await Bindery_V1_Admin.Client(wrapping: $0).apply(message)
-    }
-    try require(response.ok, "\(response.diagnostics)")
   }
 
   /// What was acknowledged stands at its revision, once; what was not, once or not at all; nothing else does.

@@ -3,10 +3,12 @@
 import uuid
 from typing import Any
 
+import grpc
+
 from control_admin import actions, apply, documents, expect_accepted
 from control_session import SECONDS, Session
 from control_watch import Watch, expect_digest
-from report import expect, expect_that, wait_until
+from report import expect, expect_status, expect_that, wait_until
 
 
 def snapshot(session: Session, watch: Watch) -> None:
@@ -59,11 +61,15 @@ def snapshot(session: Session, watch: Watch) -> None:
         seen.append(f"{session.node} at revision {node.revision}")
 
     with session.report.check("Admin/ForgetNode") as seen:
-        forget = lambda name: session.admin_stub.ForgetNode(
-            session.admin.ForgetNodeRequest(node_id=name), timeout=SECONDS
-        )
-        expect_status(grpc.StatusCode.FAILED_PRECONDITION, lambda: forget(session.node))
-        expect_status(grpc.StatusCode.NOT_FOUND, lambda: forget("nobody"))
+        for name, code in (
+            (session.node, grpc.StatusCode.FAILED_PRECONDITION),
+            ("nobody", grpc.StatusCode.NOT_FOUND),
+        ):
+            request = session.admin.ForgetNodeRequest(node_id=name)
+            expect_status(
+                code,
+                lambda request=request: session.admin_stub.ForgetNode(request, timeout=SECONDS),
+            )
         seen.append("a connected one is refused")
 
 
