@@ -392,6 +392,7 @@ let testing: [Target] = [
     "StoreTests",
     "Tests/ControlPlane/StoreTests",
     [
+      "Changelog", "Switches",
       "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler",
       "Publishing", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
@@ -481,8 +482,9 @@ let testing: [Target] = [
     "EndToEnd",
     "Tests/EndToEnd",
     [
-      "Scenario", "Support", "TLSSupport", "Domain", "Codecs", "TLS", "Transport", "Wire",
-      "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix, logging,
+      "Scenario", "Support", "TLSSupport", "PostgresSupport", "Domain", "Codecs", "TLS",
+      "Transport", "Wire", "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix,
+      logging,
     ]
   ),
 ]

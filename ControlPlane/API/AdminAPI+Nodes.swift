@@ -20,6 +20,7 @@ extension AdminAPI {
       )
       try await requireExistence(of: Revision(request.revision))
       let target = try await target(of: request)
+      registry.follow(store: hub.configuration?.incarnation)
       let committedAt = hub.committedAt(target.revision) ?? Date()
       try await whileWanted(context) {
         let final = try await registry.waitForConvergence(
@@ -102,9 +103,32 @@ extension AdminAPI {
         info.activeTurns = node.activeTurns
       }
       info.edges = node.edges
+      if let (replica, age) = node.told {
+        info.replica = replica
+        info.ageMs = Int64(age / .milliseconds(1))
+      }
       return info
     }
     return response
+  }
+
+  package func forgetNode(
+    request: Bindery_V1_ForgetNodeRequest,
+    context: ServerContext
+  ) async throws -> Bindery_V1_ForgetNodeResponse {
+    try await translatingErrors {
+      switch registry.connectedHere(request.nodeID) == nil
+        ? try await store.forgetNode(request.nodeID) : false
+      {
+      case true: return Bindery_V1_ForgetNodeResponse()
+      case false:
+        throw RPCError(
+          code: .failedPrecondition,
+          message: "the node is connected, or may serve on its lease; stop it first"
+        )
+      case nil: throw RPCError(code: .notFound, message: "there is no node of this name")
+      }
+    }
   }
 }
 

@@ -21,6 +21,7 @@ package final class DistributionAPI: RegistrableRPCService {
   private let fanout = WatchFanout()
   private let watchers = Mutex<[ObjectIdentifier: Watcher]>([:])
   private let ramp = Mutex(AdmissionRamp())
+  private let streams = NodeStreams()
   /// Set once all nodes were told to go; those that come later are told at once.
   private let draining = Mutex<DrainSpread?>(nil)
 
@@ -107,6 +108,7 @@ package final class DistributionAPI: RegistrableRPCService {
     let watcher = hub.watch(
       leaseMilliseconds: nodes.options.leaseMilliseconds,
       isAdmitted: false,
+      isRegistered: !nodes.options.isShared,
       ring: ring
     )
     watchers.withLock { $0[ObjectIdentifier(watcher)] = watcher }
@@ -118,8 +120,17 @@ package final class DistributionAPI: RegistrableRPCService {
       watchers.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(watcher)) }
     }
     try await withThrowingTaskGroup { group in
-      group.addTask { try await self.read(requests, watcher) }
+      let (ended, end) = AsyncStream.makeStream(of: Void.self)
+      group.addTask { try await self.read(requests, watcher, end: end) }
       group.addTask { try await write(watcher) }
+      group.addTask {
+        for await _ in ended {}
+        try Task.checkCancellation()
+        throw RPCError(
+          code: .aborted,
+          message: "STREAM_REPLACED: this node has opened newer watch streams"
+        )
+      }
       defer { group.cancelAll() }
       try await group.next()
     }
@@ -127,13 +138,16 @@ package final class DistributionAPI: RegistrableRPCService {
 
   private func read(
     _ requests: RPCAsyncSequence<Bindery_V1_WatchRequest, any Error>,
-    _ watcher: Watcher
+    _ watcher: Watcher,
+    end: AsyncStream<Void>.Continuation
   ) async throws {
     var stream: (nodeID: String, connection: Int)?
+    var isHeld = false
     var admission: Task<Void, any Error>?
     defer {
       admission?.cancel()
       if let stream {
+        streams.end(stream.connection, of: stream.nodeID)
         nodes.disconnected(stream.nodeID, connection: stream.connection)
         logger.info("node left", metadata: ["node": "\(stream.nodeID)"])
       }
@@ -143,11 +157,14 @@ package final class DistributionAPI: RegistrableRPCService {
         // The registry first: an answer to this may be acknowledged before the next line runs.
         if case .hello(let hello) = request.message, stream == nil {
           let greeting = try WatchGreeting(hello)
-          let incarnation = hub.configuration.map {
-            greeting.scope.incarnation(of: $0.incarnation)
-          }
-          let holds = greeting.cursor.flatMap { $0.incarnation == incarnation ? $0.revision : nil }
-          stream = (greeting.nodeID, nodes.connected(greeting, holds: holds))
+          // What it holds can be judged once it is known what there is.
+          await hub.whenRead()
+          try Task.checkCancellation()
+          let holds = held(greeting)
+          isHeld = holds != nil
+          let connection = nodes.connected(greeting, holds: holds, watcher: watcher)
+          stream = (greeting.nodeID, connection)
+          streams.begin(connection, of: greeting.nodeID, end: end)
           if let holds, !greeting.rejected.isEmpty {
             let rejected = greeting.rejected.compactMap(NodeRejection.init)
             nodes.acknowledged(greeting.nodeID, holds, rejected: rejected)
@@ -156,13 +173,16 @@ package final class DistributionAPI: RegistrableRPCService {
             "node came",
             metadata: ["node": "\(greeting.nodeID)", "holds": "\(holds ?? .zero)"]
           )
+          admission = admit(watcher, canResume: holds != nil)
         } else if let stream {
-          note(request, from: stream.nodeID)
+          // One that was ahead of this replica has been resumed meanwhile.
+          if !isHeld, let from = watcher.resumedFrom {
+            isHeld = true
+            nodes.acknowledged(stream.nodeID, from, rejected: [])
+          }
+          note(request, from: stream.nodeID, watcher)
         }
         try watcher.receive(request)
-        if case .hello(let hello) = request.message {
-          admission = admit(watcher, hello)
-        }
       }
     } catch let fault as WatchFault {
       throw RPCError(
@@ -172,10 +192,20 @@ package final class DistributionAPI: RegistrableRPCService {
     }
   }
 
+  /// The revision that a node serves; nil for nothing, another store's, or one that there is not, or not
+  /// yet as far as this replica knows.
+  private func held(_ greeting: WatchGreeting) -> Revision? {
+    guard let configuration = hub.configuration, let cursor = greeting.cursor,
+      cursor.incarnation == greeting.scope.incarnation(of: configuration.incarnation),
+      cursor.revision <= configuration.revision
+    else { return nil }
+    nodes.follow(store: configuration.incarnation)
+    return cursor.revision
+  }
+
   /// Lets data flow: at once to who can go on from where it stands, to the others in turn.
-  private func admit(_ watcher: Watcher, _ hello: Bindery_V1_Hello) -> Task<Void, any Error>? {
-    let oldest = hub.oldestRevision ?? .zero
-    if hello.resumeRevision > 0, Revision(hello.resumeRevision) >= oldest {
+  private func admit(_ watcher: Watcher, canResume: Bool) -> Task<Void, any Error>? {
+    if canResume {
       watcher.admit()
       return nil
     }
@@ -190,7 +220,11 @@ package final class DistributionAPI: RegistrableRPCService {
     }
   }
 
-  private func note(_ request: Bindery_V1_WatchRequest, from nodeID: String) {
+  private func note(
+    _ request: Bindery_V1_WatchRequest,
+    from nodeID: String,
+    _ watcher: Watcher
+  ) {
     switch request.message {
     case .status(let status):
       nodes.reported(
@@ -199,13 +233,21 @@ package final class DistributionAPI: RegistrableRPCService {
         activeTurns: status.activeTurns
       )
     case .ack(let ack) where ack.hasControl:
-      guard let tenant = TenantID(bytes: ack.control.tenantID) else { return }
+      // What this control plane knows nothing of counts for nobody.
+      guard let tenant = TenantID(bytes: ack.control.tenantID),
+        let configuration = hub.configuration, configuration[.tenant(tenant)] != nil,
+        Revision(ack.control.switchRevision) <= configuration.revision
+      else { return }
+      nodes.follow(store: configuration.incarnation)
       nodes.acknowledged(
         nodeID,
         tenant,
         switchRevision: Revision(ack.control.switchRevision)
       )
     case .ack(let ack) where ack.applied:
+      // One of a store that is no longer followed may still come.
+      guard watcher.hasSent(Revision(ack.revision)) else { return }
+      nodes.follow(store: hub.configuration?.incarnation)
       let rejected = ack.rejected.compactMap(NodeRejection.init)
       for it in rejected {
         logger.warning(
@@ -224,8 +266,7 @@ package final class DistributionAPI: RegistrableRPCService {
     guard request.keys.count <= 1000 else {
       throw RPCError(code: .invalidArgument, message: "keys: at most 1000")
     }
-    guard let node = nodes.nodes.first(where: { $0.nodeID == request.nodeID && $0.isConnected })
-    else {
+    guard let node = nodes.connectedHere(request.nodeID) else {
       throw RPCError(
         code: .failedPrecondition,
         message: "node_id: this node has no watch stream here"

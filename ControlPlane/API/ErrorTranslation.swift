@@ -5,6 +5,7 @@ internal import GRPCCore
 internal import Postgres
 internal import Publishing
 internal import Store
+internal import Switches
 
 /// Runs `body`; typed errors of the rooms below become gRPC status codes with a message for people.
 ///
@@ -38,6 +39,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
     throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as ConversationError {
     throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
+  } catch let error as FleetUnknown {
+    throw RPCError(code: .unavailable, message: "\(error)", cause: error)
   } catch let error as PostgresError {
     let mayPass =
       switch error.kind {

@@ -17,17 +17,27 @@ package struct ChangelogTail: Sendable {
     /// Commits after a revision, oldest first; some or all of them, and whose they are. None when
     /// they are no longer whole: the retention has removed a part.
     package var commits: @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
+    /// Looks whether the database was put back, or is a copy, while nobody was looking: it is given a new
+    /// incarnation then.
+    package var attach: @Sendable () async throws -> Void
+    /// The database of this incarnation was put back to an earlier revision: gives it a new one, unless it
+    /// has one by now.
+    package var renew: @Sendable (UUID) async throws -> Void
 
     package init(
       snapshot:
         @escaping @Sendable () async throws -> (incarnation: UUID, base: Commit, recent: [Commit]),
       wait: @escaping @Sendable (Revision) async throws -> StorePosition,
       commits:
-        @escaping @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit])
+        @escaping @Sendable (Revision) async throws -> (incarnation: UUID, commits: [Commit]),
+      attach: @escaping @Sendable () async throws -> Void = {},
+      renew: @escaping @Sendable (UUID) async throws -> Void = { _ in }
     ) {
       self.snapshot = snapshot
       self.wait = wait
       self.commits = commits
+      self.attach = attach
+      self.renew = renew
     }
   }
 
@@ -45,13 +55,17 @@ package struct ChangelogTail: Sendable {
   package func run() async {
     var machine = TailMachine(hub: hub)
     var wait = Duration.milliseconds(100)
+    var isAttached = false
     while !Task.isCancelled {
       do {
+        if !isAttached { try await source.attach() }
+        isAttached = true
         try await take(machine.step, &machine)
         wait = .milliseconds(100)
         continue
       } catch {
         if Task.isCancelled { return }
+        isAttached = false
         machine.failed()
         logger.warning("changelog not read", metadata: ["error": "\(error)"])
       }
@@ -66,6 +80,13 @@ package struct ChangelogTail: Sendable {
     case .snapshot:
       let (incarnation, base, recent) = try await source.snapshot()
       try machine.read(incarnation, base, recent: recent, asked: asked)
+    case .renewal(let incarnation):
+      logger.warning(
+        "the database was put back to an earlier revision; nodes take everything anew",
+        metadata: ["held": "\(hub.revision ?? .zero)"]
+      )
+      try await source.renew(incarnation)
+      machine.renewed()
     case .wait(let revision):
       machine.waited(try await source.wait(revision), asked: asked)
     case .commits(let revision):

@@ -14,6 +14,9 @@ package struct ChangelogView: Sendable {
   var frames: FrameCache
   /// When the store was last seen to hold nothing newer, by this replica's clock; nil when nobody looks.
   var confirmedAt: ContinuousClock.Instant?
+  /// When this replica last said in the store that it is there; nil when nobody asks for that.
+  var registeredAt: ContinuousClock.Instant?
+  private var changeSets = ChangeSets()
 
   private static let historyLimit = 256
   private static let historyKeyLimit = 50_000
@@ -44,6 +47,19 @@ package struct ChangelogView: Sendable {
     return history[Int(revision.value - oldest.value)]
   }
 
+  /// From when leases count at the latest: not all switches are known, or not all waits know of this
+  /// replica's nodes, later than that.
+  var leasesFrom: ContinuousClock.Instant? {
+    guard let confirmedAt, let registeredAt else { return confirmedAt ?? registeredAt }
+    return min(confirmedAt, registeredAt)
+  }
+
+  /// What changed after `cursor`; nil when that was too long ago.
+  mutating func changes(after cursor: Revision) -> ChangeSet? {
+    let log = log
+    return changeSets.set(after: cursor) { log.keys(after: cursor) }
+  }
+
   /// Takes in the commit that follows; tells whether it did, which is so unless the commit is
   /// one that was taken in before.
   package mutating func fold(_ commit: Commit) throws(ChangelogError) -> Bool {
@@ -53,6 +69,7 @@ package struct ChangelogView: Sendable {
     }
     let before = state
     let (keys, made) = state.fold(commit)
+    changeSets.removeAll()
     log.append(
       CommitLog.Entry(
         revision: commit.revision,

@@ -57,8 +57,9 @@ package struct CommitLog: Sendable {
   /// The keys that changed after `cursor`, each once; nil when that was too long ago.
   package func keys(after cursor: Revision) -> Set<ResourceKey>? {
     guard cursor >= oldest, cursor <= newest else { return nil }
-    var keys: Set<ResourceKey> = []
-    for entry in entries.suffix(Int(newest.value - cursor.value)) { keys.formUnion(entry.keys) }
+    let behind = entries.suffix(Int(newest.value - cursor.value))
+    var keys = Set(behind.first?.keys ?? [])
+    for entry in behind.dropFirst() { keys.formUnion(entry.keys) }
     return keys
   }
 }

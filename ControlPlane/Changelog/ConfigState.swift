@@ -129,6 +129,24 @@ package struct ConfigState: Sendable {
     }
   }
 
+  /// Whether each section that a commit's bindings name is in the commit, or held.
+  ///
+  /// The store adds those that are in neither when it tells of the commit.
+  package func holdsSections(of commit: Commit) -> Bool {
+    let brought = Set(commit.resources.map(\.key))
+    for case .binding(let binding) in commit.resources {
+      for digest in binding.sectionDigests {
+        let own = ResourceKey.section(binding.tenantID, digest)
+        let shared = ResourceKey.section(nil, digest)
+        guard
+          brought.contains(own) || brought.contains(shared) || self[own] != nil
+            || self[shared] != nil
+        else { return false }
+      }
+    }
+    return true
+  }
+
   private func sections(of resource: ConfigResource?) -> [ResourceKey] {
     guard case .binding(let binding) = resource else { return [] }
     return binding.sectionDigests.flatMap { sections($0, of: binding.tenantID) }

@@ -17,6 +17,8 @@ package struct TailMachine: Sendable {
   package enum Step: Hashable, Sendable {
     /// Everything as of one revision.
     case snapshot
+    /// The store of this incarnation was put back: it needs another one.
+    case renewal(UUID)
     /// Until there is a revision after this one, or for a while.
     case wait(Revision)
     /// The commits after this one.
@@ -35,6 +37,7 @@ package struct TailMachine: Sendable {
   /// The store could not be read: it is asked again whether it goes on from what is held.
   package mutating func failed() {
     goal = nil
+    if case .renewal = step { return }
     if let held = hub.revision, !mustReset { step = .wait(held) } else { step = .snapshot }
   }
 
@@ -70,14 +73,26 @@ package struct TailMachine: Sendable {
 
   package mutating func waited(_ newest: StorePosition, asked: ContinuousClock.Instant) {
     guard case .wait(let at) = step else { return }
-    guard hub.configuration?.incarnation == newest.incarnation, newest.revision >= at else {
-      // Another database, or an older one.
+    guard let held = hub.configuration, held.incarnation == newest.incarnation else {
+      // Another database.
       mustReset = true
       step = .snapshot
       return
     }
+    // What this replica committed itself since it asked is held already.
+    guard newest.revision >= at else {
+      // An older one. What it goes on with is not what nodes have got: they must not take one for the other.
+      mustReset = true
+      step = .renewal(newest.incarnation)
+      return
+    }
     goal = (newest.revision, asked)
-    go(on: at)
+    go(on: max(at, held.revision))
+  }
+
+  /// The store has another incarnation by now.
+  package mutating func renewed() {
+    if case .renewal = step { step = .snapshot }
   }
 
   /// - Throws: `ChangelogError` when they don't follow, as after a pruning or when the database has become
@@ -93,7 +108,7 @@ package struct TailMachine: Sendable {
         throw .gap(after: at, found: goal?.revision ?? at)
       }
       for commit in commits { try hub.publish(commit) }
-      at = last.revision
+      at = max(last.revision, hub.revision ?? .zero)
     } catch {
       mustReset = true
       step = .snapshot

@@ -11,6 +11,8 @@ package struct WatchFault: Error, Hashable, Sendable, CustomStringConvertible {
     case malformedID = "MALFORMED_ID"
     /// The node is ahead of this replica, which does not catch up: another one may be.
     case replicaBehind = "REPLICA_BEHIND"
+    /// An acknowledgement of a revision that was not sent on this stream.
+    case unknownRevision = "UNKNOWN_REVISION"
     /// An oneof without a known case.
     case unknownMessage = "UNKNOWN_MESSAGE"
   }

@@ -56,12 +56,31 @@ package struct WatchMachine: Sendable {
   private var subscribeSequence: Int64 = 0
   /// False: data has to wait.
   private var isAdmitted: Bool
+  /// False: leases have to wait.
+  private var isRegistered: Bool
+  /// They have to wait for the store to be asked for switches after this.
+  private var registeredAt: ContinuousClock.Instant?
+  /// Where the node went on from.
+  private(set) var resumedFrom: Revision?
+  /// When Hello came.
+  private var greetedAt: ContinuousClock.Instant?
+  /// The newest revision that was sent on this stream, or that the node came with.
+  private var newestSent = Revision.zero
   private let leaseMilliseconds: Int64
 
-  package init(leaseMilliseconds: Int64, isAdmitted: Bool = true) {
+  package init(
+    leaseMilliseconds: Int64,
+    isAdmitted: Bool = true,
+    isRegistered: Bool = true
+  ) {
     self.leaseMilliseconds = leaseMilliseconds
     self.isAdmitted = isAdmitted
+    self.isRegistered = isRegistered
   }
+
+  /// Whether something waits for the store to be asked again: a node that is ahead of what this replica
+  /// knows, or a lease.
+  private(set) var awaitsConfirmation = false
 
   // MARK: - From the node
 
@@ -77,12 +96,17 @@ package struct WatchMachine: Sendable {
       scope = greeting.scope
       reject(greeting.rejected)
       phase = .greeted(greeting)
+      greetedAt = now
       return
     }
     switch message {
     case .hello: throw WatchFault(.helloTwice, "hello")
     case .subscribe(let subscribe): try receive(subscribe)
-    case .ack(let ack): reject(ack.rejected)
+    case .ack(let ack):
+      guard ack.revision >= 0, ack.hasControl || Revision(ack.revision) <= newestSent else {
+        throw WatchFault(.unknownRevision, "ack.revision")
+      }
+      reject(ack.rejected)
     case .status(let it):
       if it.statusSeq > status?.sequence ?? 0 { status = (it.statusSeq, now) }
       guard case .greeted = phase else { return }
@@ -120,6 +144,15 @@ package struct WatchMachine: Sendable {
   /// Data may flow.
   package mutating func admit() { isAdmitted = true }
 
+  /// Leases may be given, once the store was asked for switches later than this.
+  package mutating func register(at instant: ContinuousClock.Instant) {
+    isRegistered = true
+    registeredAt = instant
+  }
+
+  /// No more leases are given until `register`.
+  package mutating func suspend() { isRegistered = false }
+
   /// Tells the node to go elsewhere.
   package mutating func drain(after: Int64, jitter: Int64) {
     var message = Bindery_V1_Drain()
@@ -132,12 +165,16 @@ package struct WatchMachine: Sendable {
 
   /// What to write now; nil when there is nothing until the view, or the node, has news.
   mutating func next(_ view: inout ChangelogView) -> Step? {
+    awaitsConfirmation = false
     switch phase {
     case .awaitingHello: return nil
     case .greeted(let greeting):
       if !greet(greeting, view) { return drainStep() ?? heartbeat(view) }
     case .snapshot, .live:
-      if incarnation != view.state.incarnation {
+      // Another store, or this one put back to before what the node has, or is about to.
+      if incarnation != view.state.incarnation || cursor > view.state.revision
+        || snapshotRevision > view.state.revision
+      {
         startOver(view)
         controls.removeAll()
         switchCursor = .zero
@@ -170,6 +207,7 @@ package struct WatchMachine: Sendable {
       var end = Bindery_V1_SnapshotEnd()
       end.revision = position.state.revision.value
       cursor = position.state.revision
+      newestSent = max(newestSent, cursor)
       phase = .live
       endOfSnapshot = end
     case (_, .delta(let next)): delta = next
@@ -180,8 +218,13 @@ package struct WatchMachine: Sendable {
   /// Decides between resume and snapshot; false when this replica has yet to catch up with the node.
   private mutating func greet(_ greeting: WatchGreeting, _ view: ChangelogView) -> Bool {
     let state = view.state
-    if let at = greeting.cursor, at.incarnation == scope.incarnation(of: state.incarnation) {
-      if at.revision > state.revision { return false }
+    if let at = greeting.cursor, at.incarnation == scope.incarnation(of: state.incarnation),
+      !isOfAnotherPast(at.revision, view)
+    {
+      if at.revision > state.revision {
+        awaitsConfirmation = true
+        return false
+      }
       switchCursor = at.revision
       if at.revision >= view.log.oldest {
         var resumed = Bindery_V1_Resumed()
@@ -189,6 +232,8 @@ package struct WatchMachine: Sendable {
         resumed.storeIncarnation = TenantID(scope.incarnation(of: state.incarnation)).data
         messages.append(.resumed(resumed))
         cursor = at.revision
+        newestSent = at.revision
+        resumedFrom = at.revision
         incarnation = state.incarnation
         phase = .live
         return true
@@ -202,12 +247,27 @@ package struct WatchMachine: Sendable {
     return true
   }
 
+  /// Whether a cursor is of a past that the store no longer has: the store was asked after the node told
+  /// of a revision, and holds none as high. It was put back, or the node makes things up.
+  private func isOfAnotherPast(_ revision: Revision, _ view: ChangelogView) -> Bool {
+    guard revision > view.state.revision, let greetedAt, let confirmedAt = view.confirmedAt else {
+      return false
+    }
+    return confirmedAt > greetedAt
+  }
+
+  private var snapshotRevision: Revision {
+    if case .snapshot(let position) = phase { position.state.revision } else { .zero }
+  }
+
   /// The node's cursor, or what it holds, is of no use: all that was not written yet is dropped.
   private mutating func startOver(_ view: ChangelogView) {
     frame = nil
     delta = nil
     messages.removeAll()
     endOfSnapshot = nil
+    cursor = .zero
+    resumedFrom = nil
     var expired = Bindery_V1_CursorExpired()
     expired.oldestRevision = view.log.oldest.value
     messages.append(.cursorExpired(expired))
@@ -234,10 +294,14 @@ package struct WatchMachine: Sendable {
   }
 
   private mutating func heartbeat(_ view: ChangelogView) -> Step? {
-    guard let (sequence, at) = status else { return nil }
+    guard isRegistered, let (sequence, at) = status else { return nil }
+    if let registeredAt, let confirmedAt = view.confirmedAt, confirmedAt < registeredAt {
+      awaitsConfirmation = true
+      return nil
+    }
     status = nil
     // A lease ends no later than its length after the store was last seen to hold nothing newer.
-    let age = view.confirmedAt.map { max(.zero, $0.duration(to: at)) } ?? .zero
+    let age = view.leasesFrom.map { max(.zero, $0.duration(to: at)) } ?? .zero
     let (seconds, attoseconds) = age.components
     var heartbeat = Bindery_V1_Heartbeat()
     heartbeat.revision = view.state.revision.value
@@ -280,7 +344,7 @@ package struct WatchMachine: Sendable {
       return .encodeDelta({ delta }, isDeltaShared ? view.frames.slot(key) : FrameSlot())
     }
     guard cursor < view.state.revision else { return nil }
-    guard let dirty = view.log.keys(after: cursor) else {
+    guard let dirty = view.changes(after: cursor) else {
       // Too slow for what the log keeps: start over, within this stream.
       startOver(view)
       return messages.popFirst().map { .send($0) }
@@ -288,8 +352,9 @@ package struct WatchMachine: Sendable {
     let from = cursor
     let state = view.state
     cursor = state.revision
+    newestSent = max(newestSent, cursor)
     let (named, isCommon) = name(dirty)
-    isDeltaShared = isCommon && !dirty.contains { rejected[$0] != nil }
+    isDeltaShared = isCommon && !rejected.keys.contains { dirty.keys.contains($0) }
     let key = FrameKey.delta(from: from, to: cursor, scope, number: 0)
     let sequence = isCommon ? .max : subscribeSequence
     return .encodeDelta(
@@ -297,7 +362,7 @@ package struct WatchMachine: Sendable {
         DeltaPosition(
           from: from,
           state: state,
-          keys: dirty,
+          keys: dirty.keys,
           named: named,
           subscribeSequence: sequence
         )
@@ -307,10 +372,10 @@ package struct WatchMachine: Sendable {
   }
 
   /// The bindings that an Invalidation names, and whether all LAZY watchers of the scope get these.
-  private mutating func name(_ dirty: Set<ResourceKey>) -> ([ResourceKey], isCommon: Bool) {
+  private mutating func name(_ dirty: ChangeSet) -> ([ResourceKey], isCommon: Bool) {
     guard scope.mode == .lazy else { return ([], true) }
     var named: [ResourceKey] = []
-    for key in dirty where scope.admits(key.tenantID) {
+    for key in dirty.bindings where scope.admits(key.tenantID) {
       guard case .binding(_, let id) = key else { continue }
       if served == nil || served?.remove(id) != nil { named.append(key) }
     }

@@ -1,3 +1,4 @@
+package import Domain
 internal import Synchronization
 package import Wire
 
@@ -73,11 +74,27 @@ package final class Watcher: Sendable {
     }
   }
 
+  /// Where the node was found to stand, once that is decided; nil when it could not go on from there.
+  package var resumedFrom: Revision? { machine.withLock { $0.resumedFrom } }
+
+  /// Whether a revision of the store that is followed now was sent, or is about to be.
+  package func hasSent(_ revision: Revision) -> Bool { machine.withLock { revision <= $0.cursor } }
+
   /// Data may flow.
   package func admit() {
     machine.withLock { $0.admit() }
     ring()
   }
+
+  /// The store knows of the node since then: it may be given leases, once the store was asked for switches
+  /// later than that.
+  package func register(at instant: ContinuousClock.Instant) {
+    machine.withLock { $0.register(at: instant) }
+    ring()
+  }
+
+  /// It gets no more leases until it is registered anew.
+  package func suspend() { machine.withLock { $0.suspend() } }
 
   /// Tells the node to go elsewhere, after a while in ms and a random time on top.
   package func drain(after: Int64, jitter: Int64) {

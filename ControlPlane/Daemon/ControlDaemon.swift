@@ -71,9 +71,23 @@ struct ControlDaemon {
     let hub = ChangelogHub()
     var options = NodeRegistry.Options()
     options.lease = settings.lease
-    // A database without a commit has no nodes that go by it.
-    if try await store.currentRevision() > .zero { options.settling = options.longestLease }
+    options.isShared = true
     let nodes = NodeRegistry(options: options)
+    store.whenCommitted { hub.offer($0, of: $1) }
+    // Leases count from when the store was asked last, and from when others were told that this replica is
+    // there.
+    let patience = min(settings.lease / 10, .seconds(1))
+    var beats = FleetSync.Options()
+    beats.beat = patience
+    let fleet = FleetSync(
+      store: store,
+      nodes: nodes,
+      hub: hub,
+      address: "\(settings.grpc)",
+      options: beats,
+      logger: logger
+    )
+    try await fleet.start()
     let access = AccessControl(settings: settings, store: store, logger: logger)
     try await access.prepare()
     let ledger = LedgerService(store: store, logger: logger)
@@ -130,13 +144,13 @@ struct ControlDaemon {
     let tail = ChangelogTail(
       source: .init(
         snapshot: { try await store.recentSnapshot() },
-        wait: { [lease = settings.lease] in
-          // Leases count from when the store was asked last.
-          let patience = min(lease / 10, .seconds(1))
+        wait: {
           let found = try await store.waitForRevision(after: $0, patience: patience)
           return StorePosition(incarnation: found.incarnation, revision: found.revision)
         },
-        commits: { try await store.follow(after: $0) }
+        commits: { try await store.follow(after: $0) },
+        attach: { try await store.attach() },
+        renew: { try await store.renew($0) }
       ),
       hub: hub,
       logger: logger
@@ -164,6 +178,7 @@ struct ControlDaemon {
     let services2: [any Service] = [
       UntilShutdown { try await store.runWakeups() },
       UntilShutdown { await tail.run() },
+      UntilShutdown { try await fleet.run() },
       UntilShutdown { try await claims.run() },
       UntilShutdown { try await recompiler.run() },
       UntilShutdown { try await access.run() },

@@ -43,6 +43,7 @@ struct Database {
     await store.app.shutdown()
     await store.distribution.shutdown()
     await store.access.shutdown()
+    await store.fleet.shutdown()
     await embedded?.stop()
   }
 
@@ -95,6 +96,8 @@ struct Database {
       ),
       // One looks for changes while the other reads them.
       access: pool(conninfo, role: "bindery_distribution", connections: 2, logger: logger),
+      // Leases hang on it: nothing else may keep it waiting.
+      fleet: pool(conninfo, role: "bindery_app", connections: 2, logger: logger),
       logger: logger
     )
   }

@@ -44,7 +44,9 @@ package struct Migration: Sendable {
     Migration(16, "audit_of_the_past", PackageResources.m0016_audit_of_the_past_sql),
     Migration(17, "switches_and_tokens", PackageResources.m0017_switches_and_tokens_sql),
     Migration(18, "compiler_generations", PackageResources.m0018_compiler_generations_sql),
+    Migration(19, "fleet", PackageResources.m0019_fleet_sql),
     Migration(20, "erasure_of_people", PackageResources.m0020_erasure_of_people_sql),
+    Migration(21, "line_of_one_past", PackageResources.m0021_line_of_one_past_sql),
     Migration(23, "changelog_by_key", PackageResources.m0023_changelog_by_key_sql),
   ]
 }

@@ -50,13 +50,13 @@ struct PublicationWriter: Sendable {
   /// Second pass: everything that the publication puts.
   ///
   /// - Parameter last: run after it, in the same round trip.
-  /// - Returns: the rows of the last statement.
-  @discardableResult
+  /// - Returns: the resources as they are stored, with their place in the whole commit; the rows of
+  ///   the last statement.
   func write(
     _ group: TenantGroup,
     and last: [SQL] = [],
     on connection: PostgresConnection
-  ) async throws -> [PostgresRow] {
+  ) async throws -> (resources: [(ordinal: Int, resource: ConfigResource)], rows: [PostgresRow]) {
     let tiers = TierStatements(
       tenantID: group.tenantID,
       commitID: commitID,
@@ -86,7 +86,7 @@ struct PublicationWriter: Sendable {
       try resources.compactMap { try ResourceRow(put: $0.resource, ordinal: $0.ordinal) }
       + group.removed.compactMap { ResourceRow(remove: $0.key, ordinal: $0.ordinal) }
     statements += try log(rows)
-    return try await connection.pipeline(statements + last).last ?? []
+    return (resources, try await connection.pipeline(statements + last).last ?? [])
   }
 
   func log(_ rows: [ResourceRow]) throws -> [SQL] {
@@ -103,23 +103,52 @@ struct PublicationWriter: Sendable {
 
   /// The last statement before COMMIT: whoever has the line's row lock commits next, so revisions
   /// appear in order and without gaps.
-  func takeRevision(on connection: PostgresConnection) async throws -> Revision {
-    try Self.revision(try await connection.query(nextRevision))
+  ///
+  /// - Parameter resources: what the commit puts, in the order of the changelog.
+  /// - Throws: `StoreError.compilerSuperseded` when another compiler took over meanwhile.
+  func takeRevision(
+    putting resources: [ConfigResource],
+    removing removed: [ResourceKey],
+    on connection: PostgresConnection
+  ) async throws -> MadeCommit {
+    let rows = try await connection.query(nextRevision)
+    return try await made(rows, putting: resources, removing: removed, on: connection)
   }
 
   /// What `takeRevision` runs.
   var nextRevision: SQL {
-    """
-    with line as (update revision_line set revision = revision + 1 returning revision)
-    insert into commits (revision, commit_id, committed_at, author, reason)
-    select line.revision, \(commitID), clock_timestamp(), \(author), \(reason) from line
-    returning revision
-    """
+    // Seen anew when the row was waited for: a take-over writes it, too.
+    let generation = generation ?? .max
+    return """
+      with line as (
+        update revision_line set revision = revision + 1 where generation <= \(generation)
+        returning revision, incarnation
+      )
+      insert into commits (revision, commit_id, committed_at, author, reason)
+      select line.revision, \(commitID), clock_timestamp(), \(author), \(reason) from line
+      returning revision, committed_at, (select incarnation from line) as incarnation
+      """
   }
 
-  static func revision(_ rows: [PostgresRow]) throws -> Revision {
-    guard let row = rows.first else { throw StoreError.corrupt(what: "revision_line") }
-    return Revision(try row.decode("revision"))
+  /// - Parameter rows: of `nextRevision`.
+  func made(
+    _ rows: [PostgresRow],
+    putting resources: [ConfigResource],
+    removing removed: [ResourceKey],
+    on connection: PostgresConnection
+  ) async throws -> MadeCommit {
+    guard let row = rows.first else {
+      let line = try await connection.query("select generation from revision_line")
+      guard let row = line.first else { throw StoreError.corrupt(what: "revision_line") }
+      throw StoreError.compilerSuperseded(by: try row.decode("generation"))
+    }
+    return MadeCommit(
+      revision: Revision(try row.decode("revision")),
+      committedAt: try row.decode("committed_at"),
+      incarnation: try row.decode("incarnation"),
+      putting: resources,
+      removing: removed
+    )
   }
 
   /// Locks a tenant's row against other publications and switches, not against conversations, and

@@ -25,22 +25,60 @@ extension Store {
 
   /// Passes the database's notifications on to those that wait; runs until cancelled or the pool
   /// is shut down.
+  ///
+  /// Meanwhile this process tells the others of its commits from here: the newest at a time, and no
+  /// answer to an author waits for it.
   package func runWakeups() async throws {
-    for try await _ in distribution.listen(Self.revisionChannel) {
-      wakeups.wakeAll()
+    let (revisions, announcer) = AsyncStream.makeStream(
+      of: Revision.self,
+      bufferingPolicy: .bufferingNewest(1)
+    )
+    announcements.withLock { $0.announcer = announcer }
+    defer { announcements.withLock { $0.announcer = nil } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for try await _ in self.distribution.listen(Self.revisionChannel) {
+          self.wakeups.wakeAll()
+        }
+      }
+      group.addTask { for await revision in revisions { await self.notify(revision) } }
+      defer { group.cancelAll() }
+      try await group.next()
     }
   }
 
-  /// Tells all replicas. After the commit and outside of its transaction: NOTIFY takes a lock that
-  /// all committing transactions share. A lost one costs a poll interval, no more.
-  func announce(_ revision: Revision) async {
+  /// Calls `take` with each commit that this process makes from now on, as soon as it is made, in no
+  /// order.
+  package func whenCommitted(_ take: @escaping @Sendable (Commit, UUID) -> Void) {
+    announcements.withLock { $0.take = take }
+  }
+
+  /// Tells this process and all others. After the commit and outside of its transaction: NOTIFY takes a
+  /// lock that all committing transactions share. A lost one costs a poll interval, no more.
+  func announce(_ made: MadeCommit) async {
+    let (take, announcer) = announcements.withLock { ($0.take, $0.announcer) }
+    take?(made.commit, made.incarnation)
     wakeups.wakeAll()
+    if let announcer {
+      announcer.yield(made.revision)
+    } else {
+      await notify(made.revision)
+    }
+  }
+
+  private func notify(_ revision: Revision) async {
     do {
       try await app.query("select pg_notify(\(Self.revisionChannel), \(revision.description))")
     } catch {
       logger.warning("revision not announced", metadata: ["error": "\(error)"])
     }
   }
+}
+
+/// Who is told of what this process commits.
+struct Announcements: Sendable {
+  var take: (@Sendable (Commit, UUID) -> Void)?
+  var announcer: AsyncStream<Revision>.Continuation?
 }
 
 /// Wakes those who wait. Nothing is lost between taking a ticket and waiting on it.

@@ -31,58 +31,65 @@ extension Store {
     limit: Int
   ) async throws -> (incarnation: UUID, commits: [Commit], oldest: Revision?) {
     try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
-      connection in
-      let rows = try await connection.pipeline([
-        "select oldest_revision from history_retention",
-        """
-        select revision, commit_id, committed_at from commits
-        where revision > \(revision.value) order by revision limit \(max(0, limit))
-        """,
-        """
-        select c.revision, l.tenant_id, l.kind, l.key, l.resource
-        from (
-          select revision, commit_id from commits
-          where revision > \(revision.value) order by revision limit \(max(0, limit))
-        ) c join changelog l on l.commit_id = c.commit_id
-        order by c.revision, l.ordinal
-        """,
-        "select incarnation from revision_line",
-      ])
-      guard let line = rows[3].first else { throw StoreError.corrupt(what: "revision_line") }
-      var commits: [Commit] = []
-      var places: [Int64: Int] = [:]
-      for row in rows[1] {
-        let revision = try row.decode("revision", as: Int64.self)
-        places[revision] = commits.count
-        commits.append(
-          Commit(
-            revision: Revision(revision),
-            committedAt: try row.decode("committed_at"),
-            resources: [],
-            removed: []
-          )
-        )
-      }
-      for row in rows[2] {
-        let revision = try row.decode("revision", as: Int64.self)
-        guard let place = places[revision] else { continue }
-        switch try ChangelogEntry(row, revision: Revision(revision)) {
-        case .put(let resource): commits[place].resources.append(resource)
-        case .removed(let key): commits[place].removed.append(key)
-        }
-      }
-      let sections = try await Self.sections(
-        of: commits.flatMap(\.resources),
-        on: connection
-      )
-      for place in commits.indices {
-        commits[place].resources = Self.sorted(
-          commits[place].resources + Self.named(by: commits[place].resources, in: sections)
-        )
-      }
-      let oldest = try rows[0].first?.decode("oldest_revision", as: Int64.self)
-      return (try line.decode("incarnation"), commits, oldest.map { Revision($0) })
+      try await Self.history(after: revision, limit: limit, on: $0)
     }
+  }
+
+  static func history(
+    after revision: Revision,
+    limit: Int,
+    on connection: PostgresConnection
+  ) async throws -> (incarnation: UUID, commits: [Commit], oldest: Revision?) {
+    let rows = try await connection.pipeline([
+      "select oldest_revision from history_retention",
+      """
+      select revision, commit_id, committed_at from commits
+      where revision > \(revision.value) order by revision limit \(max(0, limit))
+      """,
+      """
+      select c.revision, l.tenant_id, l.kind, l.key, l.resource
+      from (
+        select revision, commit_id from commits
+        where revision > \(revision.value) order by revision limit \(max(0, limit))
+      ) c join changelog l on l.commit_id = c.commit_id
+      order by c.revision, l.ordinal
+      """,
+      "select incarnation from revision_line",
+    ])
+    guard let line = rows[3].first else { throw StoreError.corrupt(what: "revision_line") }
+    var commits: [Commit] = []
+    var places: [Int64: Int] = [:]
+    for row in rows[1] {
+      let revision = try row.decode("revision", as: Int64.self)
+      places[revision] = commits.count
+      commits.append(
+        Commit(
+          revision: Revision(revision),
+          committedAt: try row.decode("committed_at"),
+          resources: [],
+          removed: []
+        )
+      )
+    }
+    for row in rows[2] {
+      let revision = try row.decode("revision", as: Int64.self)
+      guard let place = places[revision] else { continue }
+      switch try ChangelogEntry(row, revision: Revision(revision)) {
+      case .put(let resource): commits[place].resources.append(resource)
+      case .removed(let key): commits[place].removed.append(key)
+      }
+    }
+    let sections = try await Self.sections(
+      of: commits.flatMap(\.resources),
+      on: connection
+    )
+    for place in commits.indices {
+      commits[place].resources = Self.sorted(
+        commits[place].resources + Self.named(by: commits[place].resources, in: sections)
+      )
+    }
+    let oldest = try rows[0].first?.decode("oldest_revision", as: Int64.self)
+    return (try line.decode("incarnation"), commits, oldest.map { Revision($0) })
   }
 
   // MARK: - Sections

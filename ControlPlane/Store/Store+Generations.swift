@@ -79,6 +79,9 @@ extension Store {
           \(identity.aliasTable), \(identity.priceTable))
         """
       )
+      // Commits of the one before that are under way wait here, and are refused; or this waits for them,
+      // and what they write is seen and compiled anew.
+      try await connection.execute("update revision_line set generation = \(generation)")
       return .inForce(generation: generation, isFinished: false)
     }
   }
@@ -132,10 +135,12 @@ extension Store {
       FailureRow(id: id, diagnostics: try JSONText.encode(diagnostics).text)
     }
     let done = same + failed.keys
-    let revision = try await retryingLostRaces {
-      try await app.withTransaction(settings: writer.auditSettings) { connection in
+    let made = try await retryingLostRaces {
+      try await app.withTransaction(settings: writer.auditSettings) {
+        connection -> MadeCommit? in
         for group in groups { try await writer.lock(group, on: connection) }
-        for group in groups { try await writer.write(group, on: connection) }
+        var written: [(ordinal: Int, resource: ConfigResource)] = []
+        for group in groups { written += try await writer.write(group, on: connection) }
         _ = try await connection.pipeline([
           // Whoever recompiles for long holds what it recompiles by.
           """
@@ -160,12 +165,16 @@ extension Store {
             diagnostics = excluded.diagnostics, found_at = now()
           """,
         ])
-        return publication.resources.isEmpty
-          ? nil : try await writer.takeRevision(on: connection)
+        if publication.resources.isEmpty { return nil }
+        return try await writer.takeRevision(
+          putting: written.sorted { $0.ordinal < $1.ordinal }.map(\.resource),
+          removing: publication.removed,
+          on: connection
+        )
       }
     }
-    if let revision { await announce(revision) }
-    return revision
+    if let made { await announce(made) }
+    return made?.revision
   }
 
   /// Every binding has been seen to.

@@ -32,14 +32,14 @@ extension Store {
       reason: publication.reason,
       generation: publication.generation
     )
-    let revision = try await retryingLostRaces {
+    let made = try await retryingLostRaces {
       try await app.withTransaction(settings: writer.auditSettings) {
         try await carryOut(publication, groups, writer, on: $0)
       }
     }
-    guard let revision else { return try await currentRevision() }
-    await announce(revision)
-    return revision
+    guard let made else { return try await currentRevision() }
+    await announce(made)
+    return made.revision
   }
 
   /// Keeps other publications of tenants waiting, has one made, which none can be faster than, and
@@ -53,9 +53,9 @@ extension Store {
     _ make: () async throws -> Publication?
   ) async throws -> Revision? {
     var writer = PublicationWriter(commitID: UUID(), author: author, reason: reason)
-    let revision = try await retryingLostRaces { () -> Revision?? in
+    let made = try await retryingLostRaces { () -> MadeCommit?? in
       let settings = writer.auditSettings.merging(Self.holding) { $1 }
-      return try await app.withTransaction(settings: settings) { connection -> Revision?? in
+      return try await app.withTransaction(settings: settings) { connection -> MadeCommit?? in
         let known = try await distribution.query(
           """
           select id from tenants where slug = any (\(tenants.sorted())::text[])
@@ -74,10 +74,10 @@ extension Store {
         return .some(try await carryOut(publication, groups, writer, on: connection))
       }
     }
-    guard let revision else { return nil }
-    guard let revision else { return try await currentRevision() }
-    await announce(revision)
-    return revision
+    guard let made else { return nil }
+    guard let made else { return try await currentRevision() }
+    await announce(made)
+    return made.revision
   }
 
   /// - Returns: nil when nothing changes that has a revision.
@@ -86,18 +86,26 @@ extension Store {
     _ groups: [TenantGroup],
     _ writer: PublicationWriter,
     on connection: PostgresConnection
-  ) async throws -> Revision? {
+  ) async throws -> MadeCommit? {
     for group in groups {
       try await writer.lock(group, on: connection)
     }
     // Who owns an object is no configuration: nodes have nothing to learn.
     let last = publication.isConfiguration ? [writer.nextRevision] : []
+    var written: [(ordinal: Int, resource: ConfigResource)] = []
     for group in groups.dropLast() {
-      try await writer.write(group, on: connection)
+      written += try await writer.write(group, on: connection).resources
     }
     guard let group = groups.last else { throw StoreError.corrupt(what: "a publication") }
-    let rows = try await writer.write(group, and: last, on: connection)
-    return last.isEmpty ? nil : try PublicationWriter.revision(rows)
+    let (resources, rows) = try await writer.write(group, and: last, on: connection)
+    guard publication.isConfiguration else { return nil }
+    written += resources
+    return try await writer.made(
+      rows,
+      putting: written.sorted { $0.ordinal < $1.ordinal }.map(\.resource),
+      removing: publication.removed,
+      on: connection
+    )
   }
 
   /// Switches a tenant. Setting the status it has already changes nothing for nodes; a pause of the
@@ -133,7 +141,7 @@ extension Store {
               """
             )
           }
-          return (revision: tenant.switchRevision, changed: false)
+          return (revision: tenant.switchRevision, made: MadeCommit?.none)
         }
         if side == .tenant, tenant.status != .active {
           // After the lock: a pause of the platform's that came first holds.
@@ -155,11 +163,16 @@ extension Store {
         _ = try await connection.pipeline(
           writer.log([try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 })
         )
-        return (revision: try await writer.takeRevision(on: connection), changed: true)
+        let made = try await writer.takeRevision(
+          putting: [.tenant(tenant)],
+          removing: [],
+          on: connection
+        )
+        return (revision: made.revision, made: made)
       }
     }
-    if result.changed { await announce(result.revision) }
-    return result
+    if let made = result.made { await announce(made) }
+    return (result.revision, result.made != nil)
   }
 
   /// - Parameter kept: takes ids that were read before.

@@ -5,7 +5,8 @@ internal import Postgres
 
 extension Store {
   /// Everything as of a revision that is a while ago, and the commits since: who starts from that can serve
-  /// those that have been away for no longer.
+  /// those that have been away for no longer. Read in one transaction, so that no pruning between its parts
+  /// takes away what tells of a deletion.
   ///
   /// - Parameters:
   ///   - revisions: how many revisions to go back at most.
@@ -14,41 +15,59 @@ extension Store {
     revisions: Int64 = 2000,
     changes: Int64 = 50_000
   ) async throws -> (incarnation: UUID, base: Commit, recent: [Commit]) {
-    let (incarnation, whole) = try await fullSnapshot()
-    let base = try await start(whole.revision, incarnation, revisions, changes)
+    try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
+      try await self.recentSnapshot(revisions, changes, on: $0)
+    }
+  }
+
+  private func recentSnapshot(
+    _ revisions: Int64,
+    _ changes: Int64,
+    on connection: PostgresConnection
+  ) async throws -> (incarnation: UUID, base: Commit, recent: [Commit]) {
+    let (incarnation, whole) = try await Self.fullSnapshot(on: connection)
+    let base = try await Self.start(whole.revision, revisions, changes, on: connection)
     guard base < whole.revision else { return (incarnation, whole, []) }
-    var recent: [Commit] = []
-    var at = base
-    while at < whole.revision {
-      let next = try await follow(after: at, limit: 200)
-      guard next.incarnation == incarnation, let last = next.commits.last else { break }
-      recent += next.commits.filter { $0.revision <= whole.revision }
-      at = last.revision
-    }
-    let before = try await resources(changedAfter: base, through: whole.revision)
-    var objects = Self.objects(whole.resources)
+    let limit = Int(whole.revision.value - base.value)
+    let recent = try await Self.history(after: base, limit: limit, on: connection).commits
+    var touched: Set<ResourceKey> = []
     for commit in recent {
-      for key in commit.removed + commit.resources.map(\.key) { objects[key] = nil }
+      touched.formUnion(commit.removed)
+      touched.formUnion(commit.resources.map(\.key))
     }
-    for resource in before { objects[resource.key] = resource }
-    // What is not in the history as it should be is better not gone back to.
-    guard Self.replay(recent, on: objects) == Self.objects(whole.resources) else {
+    let before = try await Self.resources(
+      changedAfter: base,
+      through: whole.revision,
+      on: connection
+    )
+    // What is not in the history as it should be is better not gone back to. What no commit touches is the
+    // same before and after.
+    guard recent.last?.revision == whole.revision,
+      Self.replay(recent, on: Self.objects(before))
+        == Self.objects(whole.resources.filter { touched.contains($0.key) })
+    else {
       logger.warning("the recent history does not lead to the newest revision; it is left out")
       return (incarnation, whole, [])
     }
-    let sections = try await distribution.withTransaction(
-      isolation: .repeatableRead,
-      readOnly: true
-    ) { connection in
-      try await Self.sections(of: Array(objects.values), on: connection)
+    // The sections that these name, besides those that the others name.
+    let sections = try await Self.sections(of: before, on: connection)
+    var resources = whole.resources.filter { resource in
+      if case .section = resource { return true }
+      return !touched.contains(resource.key)
     }
-    let resources = Array(objects.values)
+    let held = Set(resources.map(\.key))
+    resources += Self.named(by: before, in: sections).filter { !held.contains($0.key) }
+    resources += before
+    let named = Self.names(of: resources)
+    resources.removeAll { resource in
+      if case .section = resource { !named.contains(resource.key) } else { false }
+    }
     return (
       incarnation,
       Commit(
         revision: base,
         committedAt: whole.committedAt,
-        resources: Self.sorted(resources + Self.named(by: resources, in: sections)),
+        resources: Self.sorted(resources),
         removed: []
       ),
       recent
@@ -56,17 +75,17 @@ extension Store {
   }
 
   /// The revision to start from.
-  private func start(
+  private static func start(
     _ newest: Revision,
-    _ incarnation: UUID,
     _ revisions: Int64,
-    _ changes: Int64
+    _ changes: Int64,
+    on connection: PostgresConnection
   ) async throws -> Revision {
-    let rows = try await distribution.query(
+    let rows = try await connection.query(
       """
-      select c.revision, h.oldest_revision, l.incarnation,
+      select c.revision, h.oldest_revision,
         (select count(*) from changelog g where g.commit_id = c.commit_id) as changes
-      from commits c, history_retention h, revision_line l
+      from commits c, history_retention h
       where c.revision <= \(newest.value) and c.revision > \(newest.value - revisions)
       order by c.revision desc
       """
@@ -76,8 +95,8 @@ extension Store {
     for row in rows {
       let revision = Revision(try row.decode("revision"))
       left -= try row.decode("changes", as: Int64.self)
-      guard try row.decode("incarnation", as: UUID.self) == incarnation, revision == start,
-        left >= 0, revision.value - 1 >= (try row.decode("oldest_revision", as: Int64.self))
+      guard revision == start, left >= 0,
+        revision.value - 1 >= (try row.decode("oldest_revision", as: Int64.self))
       else { break }
       start = Revision(revision.value - 1)
     }
@@ -85,11 +104,12 @@ extension Store {
   }
 
   /// What changed between two revisions, in the form that it had before.
-  private func resources(
+  private static func resources(
     changedAfter base: Revision,
-    through newest: Revision
+    through newest: Revision,
+    on connection: PostgresConnection
   ) async throws -> [ConfigResource] {
-    let rows = try await distribution.query(
+    let rows = try await connection.query(
       """
       select distinct on (l.tenant_id, l.kind, l.key)
         c.revision, l.tenant_id, l.kind, l.key, l.resource
@@ -113,6 +133,18 @@ extension Store {
     }
   }
 
+  /// The keys that the sections of these bindings may have.
+  static func names(of resources: [ConfigResource]) -> Set<ResourceKey> {
+    var named: Set<ResourceKey> = []
+    for case .binding(let binding) in resources {
+      for digest in binding.sectionDigests {
+        named.insert(.section(binding.tenantID, digest))
+        named.insert(.section(nil, digest))
+      }
+    }
+    return named
+  }
+
   /// By key, sections left out.
   private static func objects(_ resources: [ConfigResource]) -> [ResourceKey: ConfigResource] {
     var objects: [ResourceKey: ConfigResource] = [:]
@@ -130,7 +162,10 @@ extension Store {
     var objects = base
     for commit in commits {
       for key in commit.removed { objects[key] = nil }
-      objects.merge(Self.objects(commit.resources)) { $1 }
+      for resource in commit.resources {
+        if case .section = resource { continue }
+        objects[resource.key] = resource
+      }
     }
     return objects
   }

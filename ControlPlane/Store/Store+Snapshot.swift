@@ -9,45 +9,50 @@ extension Store {
   /// Everything that nodes hold, as of one revision, and which store this is.
   package func fullSnapshot() async throws -> (incarnation: UUID, commit: Commit) {
     try await distribution.withTransaction(isolation: .repeatableRead, readOnly: true) {
-      connection in
-      let rows = try await connection.pipeline([
-        """
-        select l.revision, l.incarnation, coalesce(
-          (select committed_at from commits c where c.revision = l.revision), now()
-        ) as committed_at
-        from revision_line l
-        """,
-        """
-        select t.*, coalesce(c.revision, 0) as switch_revision
-        from tenants t left join commits c on c.commit_id = t.switch_commit_id order by t.slug
-        """,
-        "select * from channel_accounts order by channel, slug",
-      ])
-      guard let line = rows[0].first else { throw StoreError.corrupt(what: "revision_line") }
-      var resources: [ConfigResource] = []
-      for row in rows[1] {
-        let tenant = try PublicationWriter.tenant(
-          row,
-          switchRevision: Revision(try row.decode("switch_revision"))
-        )
-        resources.append(.tenant(tenant))
-      }
-      for row in rows[2] { resources.append(.channelAccount(try Self.account(row))) }
-      let bindings = try await Self.bindings(on: connection)
-      let sections = try await Self.sections(of: bindings, on: connection)
-      resources += Self.named(by: bindings, in: sections)
-      resources += bindings
-      try await Self.addRoutes(to: &resources, on: connection)
-      return (
-        incarnation: try line.decode("incarnation"),
-        commit: Commit(
-          revision: Revision(try line.decode("revision")),
-          committedAt: try line.decode("committed_at"),
-          resources: resources,
-          removed: []
-        )
-      )
+      try await Self.fullSnapshot(on: $0)
     }
+  }
+
+  static func fullSnapshot(
+    on connection: PostgresConnection
+  ) async throws -> (incarnation: UUID, commit: Commit) {
+    let rows = try await connection.pipeline([
+      """
+      select l.revision, l.incarnation, coalesce(
+        (select committed_at from commits c where c.revision = l.revision), now()
+      ) as committed_at
+      from revision_line l
+      """,
+      """
+      select t.*, coalesce(c.revision, 0) as switch_revision
+      from tenants t left join commits c on c.commit_id = t.switch_commit_id order by t.slug
+      """,
+      "select * from channel_accounts order by channel, slug",
+    ])
+    guard let line = rows[0].first else { throw StoreError.corrupt(what: "revision_line") }
+    var resources: [ConfigResource] = []
+    for row in rows[1] {
+      let tenant = try PublicationWriter.tenant(
+        row,
+        switchRevision: Revision(try row.decode("switch_revision"))
+      )
+      resources.append(.tenant(tenant))
+    }
+    for row in rows[2] { resources.append(.channelAccount(try Self.account(row))) }
+    let bindings = try await Self.bindings(on: connection)
+    let sections = try await Self.sections(of: bindings, on: connection)
+    resources += Self.named(by: bindings, in: sections)
+    resources += bindings
+    try await Self.addRoutes(to: &resources, on: connection)
+    return (
+      incarnation: try line.decode("incarnation"),
+      commit: Commit(
+        revision: Revision(try line.decode("revision")),
+        committedAt: try line.decode("committed_at"),
+        resources: resources,
+        removed: []
+      )
+    )
   }
 
   private static func bindings(on connection: PostgresConnection) async throws -> [ConfigResource] {

@@ -2,6 +2,7 @@ package import Domain
 package import Foundation
 package import Logging
 package import Postgres
+internal import Synchronization
 
 /// The configuration as authors wrote it, as it is compiled, and the one revision line.
 ///
@@ -13,22 +14,28 @@ package final class Store: Sendable {
   package let distribution: PostgresPool
   package let access: PostgresPool
   let logger: Logger
+  /// For what replicas tell each other of their nodes: publications never keep it waiting.
+  package let fleet: PostgresPool
   let wakeups = Wakeups()
   let tenantIDs = TenantIDs()
+  let announcements = Mutex(Announcements())
 
   /// - Parameters:
   ///   - app: sessions in role `bindery_app`.
   ///   - distribution: sessions in role `bindery_distribution`.
   ///   - access: the same, for nothing but access tokens; nil shares those of `distribution`.
+  ///   - fleet: sessions in role `bindery_app`, for nothing but the fleet; nil shares those of `app`.
   package init(
     app: PostgresPool,
     distribution: PostgresPool,
     access: PostgresPool? = nil,
+    fleet: PostgresPool? = nil,
     logger: Logger
   ) {
     self.app = app
     self.distribution = distribution
     self.access = access ?? distribution
+    self.fleet = fleet ?? app
     self.logger = logger
   }
 

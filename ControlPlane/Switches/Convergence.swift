@@ -87,6 +87,13 @@ extension KnownNode {
   }
 }
 
+/// It can't be told whether a target is in force on the nodes of the other replicas.
+package struct FleetUnknown: Error, CustomStringConvertible {
+  package var description: String {
+    "the nodes of the other replicas can't be read from the database now; try again"
+  }
+}
+
 extension NodeRegistry {
   /// At most so often a change is reported; the last one always is.
   private static let reportInterval = Duration.milliseconds(50)
@@ -104,9 +111,14 @@ extension NodeRegistry {
     timeout: Duration,
     _ report: (Convergence) async throws -> Void
   ) async throws -> Convergence {
-    let deadline = ContinuousClock.now + timeout
+    let begun = ContinuousClock.now
+    let deadline = begun + timeout
     let (number, stream, ring) = listen()
-    defer { unlisten(number) }
+    beginWait()
+    defer {
+      endWait()
+      unlisten(number)
+    }
     return try await withThrowingTaskGroup(of: Void.self) { group in
       // Leases and the timeout run out without anyone telling.
       group.addTask {
@@ -135,7 +147,13 @@ extension NodeRegistry {
         let found = Convergence(of: target, over: nodes, committedAt: committedAt, now: now)
         if found.names != last?.names { try await report(found) }
         last = found
-        if (found.isComplete && now >= settledAt) || now >= deadline { return found }
+        let isWhole = isWhole(since: begun, at: now)
+        if found.isComplete, isWhole { return found }
+        if now >= deadline {
+          // What others have told is too old to say that all is well.
+          if found.isComplete { throw FleetUnknown() }
+          return found
+        }
         await changes.next()
         try Task.checkCancellation()
       }

@@ -26,6 +26,7 @@ package struct KnownNode: Sendable {
 
   private static let acknowledgementLimit = 128
   private static let rejectionLimit = 1000
+  private static let switchLimit = 1000
 
   package let nodeID: String
   package internal(set) var region = ""
@@ -40,8 +41,22 @@ package struct KnownNode: Sendable {
   package internal(set) var lastSeen = Date()
   /// The latest at which its lease can end; nil when it was never given one.
   package internal(set) var leaseEnd: ContinuousClock.Instant?
+  /// Address of the replica that told of it, and how old that was when it was read; nil for this one's own.
+  package internal(set) var told: (by: String, age: Duration)?
   /// Open streams; more than one while an old one has not been noticed to be dead.
-  var connections: Set<Int> = []
+  var connections: [Int: Watcher?] = [:]
+  /// Whether another replica has a stream of it.
+  var isElsewhere = false
+  /// Rises with each change that other replicas are to know of; the last one that they were told.
+  var change = 0
+  var toldChange = -1
+  /// Its last sign of life that others were told of, and when they were.
+  var toldSeen: ContinuousClock.Instant?
+  var toldAt: ContinuousClock.Instant?
+  /// Others were told that its lease is out: it gets none before they know otherwise.
+  var isLapsed = false
+  /// Streams that get no lease before others know of them.
+  var unregistered: Set<Int> = []
   var seen = ContinuousClock.now
   /// The last ones, rising.
   var acknowledgements: [Acknowledgement] = []
@@ -49,7 +64,7 @@ package struct KnownNode: Sendable {
 
   init(nodeID: String) { self.nodeID = nodeID }
 
-  package var isConnected: Bool { !connections.isEmpty }
+  package var isConnected: Bool { !connections.isEmpty || isElsewhere }
 
   /// Whether it can't be serving anything on a lease any more.
   package func isLeaseOut(at now: ContinuousClock.Instant) -> Bool {
@@ -78,16 +93,32 @@ package struct KnownNode: Sendable {
   mutating func acknowledge(_ revision: Revision, at date: Date) {
     guard revision > self.revision else { return }
     self.revision = revision
+    change += 1
     acknowledgements.append(Acknowledgement(revision: revision, at: date))
     if acknowledgements.count > Self.acknowledgementLimit { acknowledgements.removeFirst() }
   }
 
   mutating func acknowledge(_ tenant: TenantID, _ revision: Revision, at date: Date) {
     if let known = switches[tenant], known.revision >= revision { return }
+    change += 1
     switches[tenant] = Acknowledgement(revision: revision, at: date)
+    if switches.count > Self.switchLimit,
+      let oldest = switches.min(by: { $0.value.revision < $1.value.revision })
+    {
+      switches[oldest.key] = nil
+    }
+  }
+
+  /// Nothing that it acknowledged is of the store that is followed now.
+  mutating func forgetRevisions() {
+    revision = .zero
+    acknowledgements = []
+    switches = [:]
+    change += 1
   }
 
   mutating func reject(_ rejected: [NodeRejection]) {
+    if !rejected.isEmpty { change += 1 }
     for rejection in rejected
     where rejections[rejection.key] != nil || rejections.count < Self.rejectionLimit {
       rejections[rejection.key] = rejection

@@ -1,9 +1,10 @@
 package import Changelog
 package import Domain
-internal import Foundation
+package import Foundation
 internal import Synchronization
 
-/// The nodes that this control plane serves or has served lately, and what they have in force.
+/// The nodes that this control plane serves or has served lately, those of the other replicas, and what
+/// they have in force.
 package final class NodeRegistry: Sendable {
   package struct Options: Sendable {
     /// Length of a node lease, counted by the node from when it sent its Status.
@@ -12,10 +13,9 @@ package final class NodeRegistry: Sendable {
     package var clockTolerance = 0.1
     /// A node not seen for so long is forgotten.
     package var memory: Duration = .seconds(24 * 3600)
-
-    /// For so long after its start a replica may not know all nodes: those that were there before it
-    /// come back, or their leases run out. No wait is over before.
-    package var settling: Duration = .zero
+    /// Whether replicas tell each other of their nodes: leases are then given to those only that the others
+    /// know of, and no wait is over before it has been read what they told.
+    package var isShared = false
 
     package init() {}
 
@@ -27,46 +27,83 @@ package final class NodeRegistry: Sendable {
     }
   }
 
-  private struct State {
+  struct State {
     var nodes: [String: KnownNode] = [:]
+    /// As other replicas told of them.
+    var others: [String: OtherNode] = [:]
+    /// The store that revisions are of.
+    var store: UUID?
+    /// When it was read last what others told.
+    var readAt: ContinuousClock.Instant?
+    /// No wait is over before: nodes of before the replicas told each other of them may be there.
+    var settledAt: ContinuousClock.Instant?
+    /// Until when what nodes acknowledge is told at once.
+    var hurryUntil: ContinuousClock.Instant?
+    var waits = 0
+    /// Rings when there is something to tell or to read at once.
+    var news: (@Sendable () -> Void)?
     var nextConnection = 0
     var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
     var nextListener = 0
   }
 
   package let options: Options
-  /// From then on all nodes with a lease are known.
-  let settledAt: ContinuousClock.Instant
-  private let state = Mutex(State())
+  let state = Mutex(State())
 
-  package init(options: Options = Options()) {
-    self.options = options
-    settledAt = .now + options.settling
+  package init(options: Options = Options()) { self.options = options }
+
+  /// All known nodes by name, those of the other replicas included.
+  package var nodes: [KnownNode] {
+    state.withLock { Self.all($0) }.sorted { $0.nodeID < $1.nodeID }
   }
 
-  /// All known nodes by name.
-  package var nodes: [KnownNode] {
-    state.withLock { $0.nodes.values.sorted { $0.nodeID < $1.nodeID } }
+  /// A node that has a stream here; nil for others.
+  package func connectedHere(_ nodeID: String) -> KnownNode? {
+    state.withLock { state in state.nodes[nodeID].flatMap { $0.connections.isEmpty ? nil : $0 } }
+  }
+
+  /// Revisions are of this store from now on; what was acknowledged of another one counts no more.
+  package func follow(store: UUID?) {
+    guard let store else { return }
+    state.withLock { state in
+      defer { state.store = store }
+      guard let known = state.store, known != store else { return }
+      for name in state.nodes.keys { state.nodes[name]?.forgetRevisions() }
+      for name in state.others.keys { state.others[name]?.node.forgetRevisions() }
+    }
   }
 
   // MARK: - From the streams
 
   /// A node said Hello; the number returned names its stream.
   ///
-  /// - Parameter holds: the revision it serves already; nil for nothing, or another store's.
-  package func connected(_ greeting: WatchGreeting, holds: Revision?) -> Int {
-    change { state in
+  /// - Parameters:
+  ///   - holds: the revision it serves already; nil for nothing, or another store's.
+  ///   - watcher: gets leases once the other replicas know of the node.
+  package func connected(
+    _ greeting: WatchGreeting,
+    holds: Revision?,
+    watcher: Watcher? = nil
+  ) -> Int {
+    change(isUrgent: true) { state in
       state.nextConnection += 1
       let connection = state.nextConnection
       let limit = ContinuousClock.now - options.memory
       state.nodes = state.nodes.filter { $0.value.isConnected || $0.value.seen >= limit }
       var node = state.nodes[greeting.nodeID] ?? KnownNode(nodeID: greeting.nodeID)
+      if options.isShared {
+        // It may come from another replica, with a lease from there.
+        let end = ContinuousClock.now + options.longestLease
+        node.leaseEnd = max(node.leaseEnd ?? end, end)
+        node.unregistered.insert(connection)
+        node.change += 1
+      }
       node.region = greeting.region
       node.version = greeting.version
       node.edges = greeting.edges
       node.scope = greeting.scope
       node.rejections = [:]
-      node.connections.insert(connection)
+      node.connections[connection] = .some(watcher)
       // It may have started from an older copy than the one it told of before.
       node.acknowledgements.removeAll { $0.revision > holds ?? .zero }
       node.revision = .zero
@@ -78,7 +115,11 @@ package final class NodeRegistry: Sendable {
   }
 
   package func disconnected(_ nodeID: String, connection: Int) {
-    change { _ = $0.nodes[nodeID]?.connections.remove(connection) }
+    change(isUrgent: true) { state in
+      state.nodes[nodeID]?.connections[connection] = nil
+      state.nodes[nodeID]?.unregistered.remove(connection)
+      state.nodes[nodeID]?.change += 1
+    }
   }
 
   /// A node serves a revision from now on, but for what it refuses.
@@ -101,6 +142,11 @@ package final class NodeRegistry: Sendable {
       node.spoolDepth = spoolDepth
       node.activeTurns = activeTurns
       node.leaseEnd = end
+      if node.isLapsed {
+        // Others have to know first that it may have a lease again.
+        node.isLapsed = false
+        node.change += 1
+      }
     }
   }
 
@@ -112,11 +158,10 @@ package final class NodeRegistry: Sendable {
     serving tenant: TenantID?,
     at now: ContinuousClock.Instant
   ) -> Bool {
-    state.withLock { state in
-      state.nodes.values.allSatisfy { node in
-        if let tenant, !node.scope.admits(tenant) { return true }
-        return if case .unconfirmed = node.standing(on: target, at: now) { false } else { true }
-      }
+    let nodes = state.withLock { Self.all($0) }
+    return nodes.allSatisfy { node in
+      if let tenant, !node.scope.admits(tenant) { return true }
+      return if case .unconfirmed = node.standing(on: target, at: now) { false } else { true }
     }
   }
 
@@ -138,7 +183,7 @@ package final class NodeRegistry: Sendable {
     state.withLock { $0.listeners.removeValue(forKey: number) }?.finish()
   }
 
-  private func update(_ nodeID: String, _ body: (inout KnownNode) -> Void) {
+  func update(_ nodeID: String, _ body: (inout KnownNode) -> Void) {
     change { state in
       guard let index = state.nodes.index(forKey: nodeID) else { return }
       body(&state.nodes.values[index])
@@ -146,11 +191,18 @@ package final class NodeRegistry: Sendable {
     }
   }
 
-  private func change<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
-    let (result, listeners) = state.withLock { state in
-      (body(&state), Array(state.listeners.values))
+  /// - Parameter isUrgent: The other replicas are to know at once; otherwise only when somebody waits.
+  func change<Result: Sendable>(
+    isUrgent: Bool = false,
+    _ body: (inout State) -> Result
+  ) -> Result {
+    let (result, listeners, news) = state.withLock { state in
+      let result = body(&state)
+      let isHurried = state.hurryUntil.map { $0 > .now } ?? false
+      return (result, Array(state.listeners.values), isUrgent || isHurried ? state.news : nil)
     }
     for listener in listeners { listener.yield() }
+    news?()
     return result
   }
 }

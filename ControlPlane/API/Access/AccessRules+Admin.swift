@@ -38,6 +38,12 @@ extension AccessRules {
       .rank(.viewer),
       Bindery_V1_ListNodesRequest.self
     ) { (_, _) throws(AccessRefusal) in },
+    "bindery.v1.Admin/ForgetNode": AccessRule(
+      .rank(.operator),
+      Bindery_V1_ForgetNodeRequest.self
+    ) { (_, caller) throws(AccessRefusal) in
+      try caller.requirePlatform(for: "forget a node")
+    },
     "bindery.v1.Admin/Usage": AccessRule(.rank(.viewer), Bindery_V1_UsageRequest.self) {
       (request, caller) throws(AccessRefusal) in
       request.tenant = try caller.reach(request.tenant, orOwn: true)

@@ -554,6 +554,29 @@ package nonisolated struct Bindery_V1_ListNodesResponse: Sendable {
   package init() {}
 }
 
+package nonisolated struct Bindery_V1_ForgetNodeRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Name of the node.
+  package var nodeID: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_ForgetNodeResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct Bindery_V1_NodeInfo: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -588,6 +611,11 @@ package nonisolated struct Bindery_V1_NodeInfo: Sendable {
 
   /// Addresses of its HTTP edge.
   package var edges: [String] = []
+
+  /// Address of the control plane that told of it, and how long ago, in ms; both empty for the one asked.
+  package var replica: String = String()
+
+  package var ageMs: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2474,9 +2502,58 @@ nonisolated extension Bindery_V1_ListNodesResponse: SwiftProtobuf.Message, Swift
   }
 }
 
+nonisolated extension Bindery_V1_ForgetNodeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ForgetNodeRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ForgetNodeRequest, rhs: Bindery_V1_ForgetNodeRequest) -> Bool {
+    if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ForgetNodeResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ForgetNodeResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ForgetNodeResponse, rhs: Bindery_V1_ForgetNodeResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Bindery_V1_NodeInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".NodeInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}region\0\u{1}version\0\u{1}revision\0\u{1}connected\0\u{3}last_seen_ms\0\u{1}rejections\0\u{3}spool_depth\0\u{3}active_turns\0\u{1}edges\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}region\0\u{1}version\0\u{1}revision\0\u{1}connected\0\u{3}last_seen_ms\0\u{1}rejections\0\u{3}spool_depth\0\u{3}active_turns\0\u{1}edges\0\u{1}replica\0\u{3}age_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2494,6 +2571,8 @@ nonisolated extension Bindery_V1_NodeInfo: SwiftProtobuf.Message, SwiftProtobuf.
       case 8: try { try decoder.decodeSingularInt64Field(value: &self.spoolDepth) }()
       case 9: try { try decoder.decodeSingularInt32Field(value: &self.activeTurns) }()
       case 10: try { try decoder.decodeRepeatedStringField(value: &self.edges) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.replica) }()
+      case 12: try { try decoder.decodeSingularInt64Field(value: &self.ageMs) }()
       default: break
       }
     }
@@ -2530,6 +2609,12 @@ nonisolated extension Bindery_V1_NodeInfo: SwiftProtobuf.Message, SwiftProtobuf.
     if !self.edges.isEmpty {
       try visitor.visitRepeatedStringField(value: self.edges, fieldNumber: 10)
     }
+    if !self.replica.isEmpty {
+      try visitor.visitSingularStringField(value: self.replica, fieldNumber: 11)
+    }
+    if self.ageMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.ageMs, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2544,6 +2629,8 @@ nonisolated extension Bindery_V1_NodeInfo: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.spoolDepth != rhs.spoolDepth {return false}
     if lhs.activeTurns != rhs.activeTurns {return false}
     if lhs.edges != rhs.edges {return false}
+    if lhs.replica != rhs.replica {return false}
+    if lhs.ageMs != rhs.ageMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

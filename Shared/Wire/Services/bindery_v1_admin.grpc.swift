@@ -101,6 +101,19 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "ForgetNode" metadata.
+        package enum ForgetNode: Sendable {
+            /// Request type for "ForgetNode".
+            package typealias Input = Bindery_V1_ForgetNodeRequest
+            /// Response type for "ForgetNode".
+            package typealias Output = Bindery_V1_ForgetNodeResponse
+            /// Descriptor for "ForgetNode".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ForgetNode",
+                type: .unary
+            )
+        }
         /// Namespace for "Usage" metadata.
         package enum Usage: Sendable {
             /// Request type for "Usage".
@@ -317,6 +330,7 @@ package enum Bindery_V1_Admin: Sendable {
             SetTenantStatus.descriptor,
             Wait.descriptor,
             ListNodes.descriptor,
+            ForgetNode.descriptor,
             Usage.descriptor,
             CreateToken.descriptor,
             ListTokens.descriptor,
@@ -466,6 +480,25 @@ extension Bindery_V1_Admin {
             request: GRPCCore.StreamingServerRequest<Bindery_V1_ListNodesRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListNodesResponse>
+
+        /// Handle the "ForgetNode" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+        /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ForgetNodeRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ForgetNodeResponse` messages.
+        func forgetNode(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ForgetNodeRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ForgetNodeResponse>
 
         /// Handle the "Usage" method.
         ///
@@ -873,6 +906,25 @@ extension Bindery_V1_Admin {
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListNodesResponse>
 
+        /// Handle the "ForgetNode" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+        /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ForgetNodeRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ForgetNodeResponse` message.
+        func forgetNode(
+            request: GRPCCore.ServerRequest<Bindery_V1_ForgetNodeRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ForgetNodeResponse>
+
         /// Handle the "Usage" method.
         ///
         /// > Source IDL Documentation:
@@ -1278,6 +1330,25 @@ extension Bindery_V1_Admin {
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_ListNodesResponse
 
+        /// Handle the "ForgetNode" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+        /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ForgetNodeRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ForgetNodeResponse` to respond with.
+        func forgetNode(
+            request: Bindery_V1_ForgetNodeRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ForgetNodeResponse
+
         /// Handle the "Usage" method.
         ///
         /// > Source IDL Documentation:
@@ -1641,6 +1712,17 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
             }
         )
         router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ForgetNode.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ForgetNodeRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ForgetNodeResponse>(),
+            handler: { request, context in
+                try await self.forgetNode(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
             forMethod: Bindery_V1_Admin.Method.Usage.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_UsageRequest>(),
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_UsageResponse>(),
@@ -1882,6 +1964,17 @@ extension Bindery_V1_Admin.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListNodesResponse> {
         let response = try await self.listNodes(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func forgetNode(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ForgetNodeRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ForgetNodeResponse> {
+        let response = try await self.forgetNode(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -2143,6 +2236,19 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListNodesResponse> {
         return GRPCCore.ServerResponse<Bindery_V1_ListNodesResponse>(
             message: try await self.listNodes(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func forgetNode(
+        request: GRPCCore.ServerRequest<Bindery_V1_ForgetNodeRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ForgetNodeResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ForgetNodeResponse>(
+            message: try await self.forgetNode(
                 request: request.message,
                 context: context
             ),
@@ -2508,6 +2614,30 @@ extension Bindery_V1_Admin {
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListNodesResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListNodesResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ForgetNode" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+        /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ForgetNodeRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ForgetNodeRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ForgetNodeResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func forgetNode<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ForgetNodeRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ForgetNodeRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ForgetNodeResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ForgetNodeResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "Usage" method.
@@ -3091,6 +3221,41 @@ extension Bindery_V1_Admin {
             try await self.client.unary(
                 request: request,
                 descriptor: Bindery_V1_Admin.Method.ListNodes.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ForgetNode" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+        /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ForgetNodeRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ForgetNodeRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ForgetNodeResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func forgetNode<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ForgetNodeRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ForgetNodeRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ForgetNodeResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ForgetNodeResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ForgetNode.descriptor,
                 serializer: serializer,
                 deserializer: deserializer,
                 options: options,
@@ -3818,6 +3983,36 @@ extension Bindery_V1_Admin.ClientProtocol {
         )
     }
 
+    /// Call the "ForgetNode" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+    /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ForgetNodeRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func forgetNode<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ForgetNodeRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ForgetNodeResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.forgetNode(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ForgetNodeRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ForgetNodeResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Usage" method.
     ///
     /// > Source IDL Documentation:
@@ -4475,6 +4670,40 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.listNodes(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ForgetNode" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Takes out a node that is gone for good, so that no wait counts it. FAILED_PRECONDITION while it is
+    /// > connected, or may serve on a lease; NOT_FOUND for one that is not known.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func forgetNode<Result>(
+        _ message: Bindery_V1_ForgetNodeRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ForgetNodeResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ForgetNodeRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.forgetNode(
             request: request,
             options: options,
             onResponse: handleResponse

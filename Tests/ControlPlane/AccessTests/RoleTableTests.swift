@@ -63,6 +63,7 @@ private let table: [Row] = [
   Row("Admin/SetTenantStatus", tenant: "--- --- +-- +--", platform: "--- --- +++ +++"),
   Row("Admin/Wait", tenant: "+-+ +-+ +-+ +-+", platform: "+++ +++ +++ +++"),
   Row("Admin/ListNodes", tenant: "+++ +++ +++ +++", platform: "+++ +++ +++ +++"),
+  Row("Admin/ForgetNode", tenant: none, platform: "--- --- +++ +++"),
   Row("Admin/Usage", tenant: "+-+ +-+ +-+ +-+", platform: "+++ +++ +++ +++"),
   Row("Admin/Audit", tenant: "+-+ +-+ +-+ +-+", platform: "+++ +++ +++ +++"),
   Row("Admin/History", tenant: "+-- +-- +-- +--", platform: "+++ +++ +++ +++"),
@@ -178,6 +179,7 @@ private let table: [Row] = [
       try admit(Bindery_V1_SetTenantStatusRequest.with { $0.tenant = slug })
     case "Admin/Wait": try admit(Bindery_V1_WaitRequest.with { $0.tenant = slug })
     case "Admin/ListNodes": try admit(Bindery_V1_ListNodesRequest())
+    case "Admin/ForgetNode": try admit(Bindery_V1_ForgetNodeRequest())
     case "Admin/Usage": try admit(Bindery_V1_UsageRequest.with { $0.tenant = slug })
     case "Admin/Audit": try admit(Bindery_V1_AuditRequest.with { $0.tenant = slug })
     case "Admin/History":

@@ -20,7 +20,7 @@ import Wire
     // Who may call, and what authors and operators did.
     "access_tokens", "access_line", "audit_log",
     // Cursors and steps.
-    "ledger_cursors", "schema_migrations",
+    "ledger_cursors", "schema_migrations", "fleet_line", "fleet_nodes", "fleet_replicas",
     // Salted digests, and what an erasure did.
     "erasure_salts", "erased_people", "erased_inputs", "erasure_receipts",
     // By functions of their own: shared by tenants, or nobody's.

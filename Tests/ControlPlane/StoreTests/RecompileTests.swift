@@ -265,4 +265,52 @@ import Testing
       #expect(try await fixture.store.routes().map(\.key).contains("m7.example"))
     }
   }
+  @Test func `what is being published while another compiler takes over does not get in after it`()
+    async throws
+  {
+    try await withStore { fixture in
+      let first = Replica(fixture.store)
+      try await first.start()
+      try await first.apply(AuthoredShop.whole)
+      let newer = Replica(fixture.store, compiler: 3)
+      func waitForWaiting(_ count: Int64) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try await fixture.value(
+          """
+          select count(*) from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'
+          """,
+          as: Int64.self
+        ) < count {
+          try #require(ContinuousClock.now < deadline, "\(count) wait")
+          try await Task.sleep(for: .milliseconds(2))
+        }
+      }
+      let line = StoreFixture.pool(
+        fixture.login.replacing("user=\(LoginRole().name)", with: "user=postgres"),
+        connections: 1
+      )
+      let published = try await line.withTransaction { connection in
+        try await connection.query("select 1 from revision_line for update")
+        let claim = Task { try await newer.recompiler.claim() }
+        try await waitForWaiting(1)
+        // It has looked at the compiler in force, and is about to take its revision.
+        let publishing = Task {
+          try await first.apply([
+            AuthoredShop.binding("late", human: "asha", host: "late.example")
+          ])
+        }
+        try await waitForWaiting(2)
+        return (claim, publishing)
+      }
+      await line.shutdown()
+      try await published.0.value
+      let error = await #expect(throws: StoreError.self) { try await published.1.value }
+      #expect(error?.code == "COMPILER_SUPERSEDED")
+      #expect(try await newer.recompiler.recompile())
+      let bindings = try await compiled(fixture.store)
+      #expect(bindings.count == 1)
+      #expect(bindings.values.allSatisfy { $0.pins.compilerVersion == 3 })
+    }
+  }
 }

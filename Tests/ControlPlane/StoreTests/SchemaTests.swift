@@ -100,6 +100,9 @@ private let targetSchema: String = {
     "access_line",  // one row: how often the tokens changed
     "commits",  // revision, time and author of each commit
     "compiler_generations",  // which compiler and tables took over when
+    "fleet_line",  // one row: how often a node was taken out
+    "fleet_nodes",  // which nodes there are, and what they have in force
+    "fleet_replicas",  // which control planes run
     "history_retention",  // one row: how much of the past is kept
     "ledger_cursors",  // how far each node's spool is stored
     "revision_line",  // one row: the newest revision

@@ -3,10 +3,12 @@
 import uuid
 from typing import Any
 
+import grpc
+
 from control_admin import actions, apply, documents, expect_accepted
 from control_session import SECONDS, Session
 from control_watch import Watch, expect_digest
-from report import expect, expect_that, wait_until
+from report import expect, expect_status, expect_that, wait_until
 
 
 def snapshot(session: Session, watch: Watch) -> None:
@@ -55,7 +57,20 @@ def snapshot(session: Session, watch: Watch) -> None:
         expect("active_turns", node.active_turns, 2)
         expect("edges", list(node.edges), ["127.0.0.1:1"])
         expect("rejections", len(node.rejections), 0)
+        expect("told by this replica itself", (node.replica, node.age_ms), ("", 0))
         seen.append(f"{session.node} at revision {node.revision}")
+
+    with session.report.check("Admin/ForgetNode") as seen:
+        for name, code in (
+            (session.node, grpc.StatusCode.FAILED_PRECONDITION),
+            ("nobody", grpc.StatusCode.NOT_FOUND),
+        ):
+            request = session.admin.ForgetNodeRequest(node_id=name)
+            expect_status(
+                code,
+                lambda request=request: session.admin_stub.ForgetNode(request, timeout=SECONDS),
+            )
+        seen.append("a connected one is refused")
 
 
 def listed(session: Session) -> Any | None:

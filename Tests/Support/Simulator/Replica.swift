@@ -1,5 +1,6 @@
 import Changelog
 import Domain
+import Foundation
 
 /// A control plane: a hub that follows the store over a network that may fail.
 final class Replica {
@@ -104,6 +105,7 @@ final class Replica {
           } catch {
             throw Violation(rule: .order, what: "replica \(self.number): \(error)")
           }
+        case .renewal: self.tail.renewed()
         case .wait: self.tail.waited(position, asked: asked)
         case .commits:
           do { try self.tail.read(line.incarnation, commits) } catch { self.tail.failed() }
@@ -112,6 +114,16 @@ final class Replica {
         try self.ring(sim)
         self.follow(sim)
       }
+    }
+  }
+
+  /// It made the newest commit itself, and need not read it.
+  func made(_ commit: Commit, of incarnation: UUID, _ sim: Simulation) {
+    let life = life
+    sim.after(sim.number(0 ... 4_000)) { sim in
+      guard self.life == life, self.hub.offer(commit, of: incarnation) else { return }
+      sim.trace { "replica \(self.number) is at \(commit.revision) by its own commit" }
+      try self.ring(sim)
     }
   }
 

@@ -46,6 +46,11 @@ enum WorldActions {
     body(&line)
     sim.lines.append(line)
     sim.checker.committed(sim)
+    let able = sim.replicas.filter { $0.isUp && !$0.isCutOff }
+    if let commit = line.commits.last, !able.isEmpty {
+      let maker = able[Int(sim.number(0 ... Int64(able.count - 1)))]
+      maker.made(commit, of: line.incarnation, sim)
+    }
     sim.trace {
       let commit = line.commits.last
       let put = commit?.resources.filter { if case .section = $0 { false } else { true } } ?? []

@@ -1,0 +1,301 @@
+import Changelog
+import Domain
+import Foundation
+import Postgres
+import Store
+import SwiftProtobuf
+import Switches
+import Testing
+import Wire
+
+@Suite struct `The fleet over replicas` {
+  /// A replica of the control plane, as far as it knows of nodes.
+  private struct Replica: Sendable {
+    let hub = ChangelogHub()
+    let nodes: NodeRegistry
+    let sync: FleetSync
+
+    init(_ store: Store, _ address: String, lease: Duration = .milliseconds(600)) async throws {
+      var options = NodeRegistry.Options()
+      options.lease = lease
+      options.isShared = true
+      nodes = NodeRegistry(options: options)
+      var beats = FleetSync.Options()
+      beats.beat = .milliseconds(30)
+      beats.waitingBeat = .milliseconds(20)
+      sync = FleetSync(
+        store: store,
+        nodes: nodes,
+        hub: hub,
+        address: address,
+        options: beats,
+        logger: StoreFixture.logger
+      )
+      let position = try await store.currentPosition()
+      try hub.reset(
+        ConfigState(
+          incarnation: position.incarnation,
+          revision: position.revision,
+          resources: []
+        )
+      )
+      try await sync.start()
+    }
+
+    func connect(_ name: String, holds: Revision? = nil, _ watcher: Watcher? = nil) throws -> Int {
+      var hello = Bindery_V1_Hello()
+      hello.nodeID = name
+      hello.mode = .eager
+      hello.region = "here"
+      return nodes.connected(try WatchGreeting(hello), holds: holds, watcher: watcher)
+    }
+
+    func node(_ name: String) -> KnownNode? { nodes.nodes.first { $0.nodeID == name } }
+
+    /// Waits for a target as `--wait` does.
+    func wait(
+      _ target: ConvergenceTarget,
+      timeout: Duration = .seconds(20)
+    ) async throws -> Convergence {
+      try await nodes.waitForConvergence(
+        on: target,
+        committedAt: Date(),
+        timeout: timeout
+      ) { _ in }
+    }
+  }
+
+  private func eventually(_ what: String, _ condition: () throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while try !condition() {
+      try #require(ContinuousClock.now < deadline, "\(what)")
+      try await Task.sleep(for: .milliseconds(2))
+    }
+  }
+
+  /// Both run while `body` does; the second one until it is ended.
+  private func withTwo(
+    _ fixture: StoreFixture,
+    _ body:
+      @Sendable (Replica, Replica, _ endSecond: @escaping @Sendable () async -> Void)
+      async throws -> Void
+  ) async throws {
+    let (one, two) = (
+      try await Replica(fixture.store, "one:1"), try await Replica(fixture.store, "two:2")
+    )
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await one.sync.run() }
+      let second = Task { try await two.sync.run() }
+      do {
+        try await body(one, two) {
+          second.cancel()
+          _ = await second.result
+        }
+      } catch {
+        second.cancel()
+        throw error
+      }
+      second.cancel()
+      group.cancelAll()
+    }
+  }
+
+  @Test func `each replica knows the other's nodes, and what they have refused`() async throws {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        _ = try one.connect("a", holds: Revision(3))
+        let key = ResourceKey.binding(TenantID(UUID()), BindingID(UUID()))
+        one.nodes.acknowledged(
+          "a",
+          Revision(4),
+          rejected: [
+            NodeRejection(key: key, digest: Digest(of: Data()), code: "BAD_DIGEST", message: "x")
+          ]
+        )
+        try await eventually("the other knows it") { two.node("a")?.revision == Revision(4) }
+        let seen = try #require(two.node("a"))
+        #expect(seen.isConnected)
+        #expect(seen.region == "here")
+        #expect(seen.told?.by == "one:1")
+        #expect(seen.rejections[key]?.code == "BAD_DIGEST")
+        #expect(one.node("a")?.told == nil)
+      }
+    }
+  }
+
+  @Test func `a wait at one replica ends when the other's node has acknowledged`() async throws {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        _ = try one.connect("a", holds: Revision(3))
+        _ = try two.connect("b", holds: Revision(3))
+        try await eventually("known") { two.node("a") != nil && one.node("b") != nil }
+        let isThere = try await two.wait(.revision(Revision(3)))
+        #expect(isThere.confirmed.map(\.nodeID) == ["a", "b"])
+        async let waiting = two.wait(.revision(Revision(7)))
+        try await eventually("somebody waits") { two.nodes.isAwaited }
+        one.nodes.acknowledged("a", Revision(7), rejected: [])
+        two.nodes.acknowledged("b", Revision(7), rejected: [])
+        let found = try await waiting
+        #expect(found.confirmed.map(\.nodeID) == ["a", "b"])
+        let late = try await two.wait(.revision(Revision(8)), timeout: .milliseconds(200))
+        #expect(late.unconfirmed == ["a", "b"])
+      }
+    }
+  }
+
+  @Test func `nodes of a replica that is gone keep a switch open until their leases are out`()
+    async throws
+  {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, endSecond in
+        let tenant = TenantID(UUID())
+        _ = try two.connect("b", holds: Revision(3))
+        two.nodes.reported("b", spoolDepth: 0, activeTurns: 0)
+        try await eventually("known") { one.node("b") != nil }
+        await endSecond()
+        let refused = try await one.wait(.tenantSwitch(tenant, Revision(5), .refuse))
+        #expect(refused.confirmed.map(\.nodeID) == ["b"])
+        #expect(refused.confirmed.map(\.byLease) == [true])
+        let served = try await one.wait(
+          .tenantSwitch(tenant, Revision(5), .serve),
+          timeout: .milliseconds(100)
+        )
+        #expect(served.unconfirmed == ["b"])
+        // A replica that starts only now knows it, too, and so does its wait.
+        let third = try await Replica(fixture.store, "three:3")
+        #expect(third.node("b")?.isConnected == false)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await third.sync.run() }
+          let again = try await third.wait(
+            .tenantSwitch(tenant, Revision(5), .serve),
+            timeout: .milliseconds(300)
+          )
+          #expect(again.unconfirmed == ["b"])
+          group.cancelAll()
+        }
+      }
+    }
+  }
+
+  @Test func `a connected node that has fallen silent keeps a switch open until its lease is out`()
+    async throws
+  {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        _ = try two.connect("b", holds: Revision(3))
+        two.nodes.reported("b", spoolDepth: 0, activeTurns: 0)
+        try await eventually("known") { one.node("b")?.isConnected == true }
+        let found = try await one.wait(.tenantSwitch(TenantID(UUID()), Revision(5), .refuse))
+        #expect(found.confirmed.map(\.byLease) == [true])
+        #expect(one.node("b")?.isConnected == true)
+        // Once it is heard again, it counts again.
+        two.nodes.reported("b", spoolDepth: 0, activeTurns: 0)
+        try await eventually("it counts") { one.node("b")?.isLeaseOut(at: .now) == false }
+      }
+    }
+  }
+
+  @Test func `no lease is given before the others know of the node and the store was asked again`()
+    async throws
+  {
+    try await withStore { fixture in
+      let replica = try await Replica(fixture.store, "one:1")
+      let watcher = replica.hub.watch(leaseMilliseconds: 600, isRegistered: false)
+      var hello = Bindery_V1_WatchRequest()
+      hello.hello.nodeID = "a"
+      hello.hello.mode = .eager
+      var status = Bindery_V1_WatchRequest()
+      status.status.statusSeq = 1
+      replica.hub.confirm(at: .now)
+      try watcher.receive(hello)
+      _ = try replica.connect("a", holds: nil, watcher)
+      try watcher.receive(status)
+      func heartbeats() throws -> Int {
+        var count = 0
+        while let frame = try watcher.next() {
+          let response = try Bindery_V1_WatchResponse(serializedBytes: frame.bytes)
+          if case .heartbeat = response.message { count += 1 }
+        }
+        return count
+      }
+      #expect(try heartbeats() == 0)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await replica.sync.run() }
+        let database = fixture.owner
+        var isStored = false
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !isStored {
+          try #require(ContinuousClock.now < deadline)
+          isStored = try await !database.query("select 1 from fleet_nodes").isEmpty
+        }
+        // Not asked since.
+        #expect(try heartbeats() == 0)
+        try await eventually("a lease") {
+          replica.hub.confirm(at: .now)
+          return try heartbeats() == 1
+        }
+        group.cancelAll()
+      }
+    }
+  }
+
+  @Test func `a node belongs to the replica that saw it last`() async throws {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        let old = try one.connect("a", holds: Revision(3))
+        try await eventually("known") { two.node("a")?.told?.by == "one:1" }
+        _ = try two.connect("a", holds: Revision(4))
+        try await eventually("known") {
+          one.nodes.disconnected("a", connection: old)
+          return one.node("a")?.told?.by == "two:2"
+        }
+        #expect(one.node("a")?.isConnected == true)
+        #expect(one.node("a")?.revision == Revision(4))
+      }
+    }
+  }
+
+  @Test func `a node that is gone can be taken out at any replica, a connected one can't`()
+    async throws
+  {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        let stream = try one.connect("a", holds: Revision(3))
+        try await eventually("known") { two.node("a") != nil }
+        #expect(try await fixture.store.forgetNode("a") == false)
+        #expect(try await fixture.store.forgetNode("b") == nil)
+        one.nodes.disconnected("a", connection: stream)
+        var forgotten: Bool? = false
+        let deadline = ContinuousClock.now + .seconds(20)
+        while forgotten == false {
+          try #require(ContinuousClock.now < deadline)
+          forgotten = try await fixture.store.forgetNode("a")
+        }
+        #expect(forgotten == true)
+        try await eventually("both have forgotten it") {
+          one.node("a") == nil && two.node("a") == nil
+        }
+      }
+    }
+  }
+
+  @Test func `what nobody has seen for long is taken out by age`() async throws {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        let stream = try one.connect("a", holds: Revision(3))
+        _ = try one.connect("b", holds: Revision(3))
+        one.nodes.disconnected("a", connection: stream)
+        try await eventually("known") {
+          two.node("a")?.isConnected == false && two.node("b") != nil
+        }
+        #expect(try await fixture.store.ageFleet(olderThan: .seconds(3600)) == [])
+        _ = try await fixture.owner.query(
+          "update fleet_nodes set seen_at = now() - interval '25 hours'"
+        )
+        #expect(try await fixture.store.ageFleet(olderThan: .seconds(24 * 3600)) == ["a"])
+        try await eventually("forgotten") { two.node("a") == nil && one.node("a") == nil }
+        #expect(two.node("b") != nil)
+      }
+    }
+  }
+}
