@@ -481,8 +481,8 @@ let testing: [Target] = [
     "EndToEnd",
     "Tests/EndToEnd",
     [
-      "Scenario", "Support", "TLSSupport", "Domain", "Codecs", "TLS", "Transport", "Wire",
-      "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix, logging,
+      "Scenario", "Simulator", "Support", "TLSSupport", "Domain", "Codecs", "TLS", "Transport",
+      "Wire", "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix, logging,
     ]
   ),
 ]
