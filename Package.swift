@@ -482,7 +482,7 @@ let testing: [Target] = [
     "EndToEnd",
     "Tests/EndToEnd",
     [
-      "Scenario", "Support", "TLSSupport", "PostgresSupport", "Domain", "Codecs", "TLS",
+      "Scenario", "Simulator", "Support", "TLSSupport", "PostgresSupport", "Domain", "Codecs", "TLS",
       "Transport", "Wire", "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix,
       logging,
     ]

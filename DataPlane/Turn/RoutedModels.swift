@@ -18,6 +18,7 @@ package struct RoutedModels: ModelCalling {
   package func call(
     _ request: ModelRequest,
     for binding: ResolvedBinding,
+    mayCall: @Sendable () -> Bool,
     onText: @Sendable (String) async throws -> Void
   ) async -> ModelCallReport {
     let answer = await router.call(
@@ -25,6 +26,7 @@ package struct RoutedModels: ModelCalling {
       fallback: binding.agent.modelRoutes.fallback,
       tables: binding.platform.models,
       tenantSlug: binding.binding.tenantSlug,
+      mayCall: mayCall,
       onText: onText
     )
     let result: ModelCallReport.Result =

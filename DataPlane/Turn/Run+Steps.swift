@@ -15,7 +15,7 @@ extension Run {
     let gate = gateReader
     streamer.beginCall()
     let (report, isLost) = await underLease {
-      await services.models.call(request, for: plan.binding) { piece in
+      await services.models.call(request, for: plan.binding, mayCall: { gate().isOpen }) { piece in
         // Each piece that leaves is a send: the switch is read before it.
         guard gate().isOpen else { throw CancellationError() }
         await streamer.push(piece)

@@ -97,7 +97,10 @@ extension TurnMachine {
   }
 
   private mutating func send(_ reply: Reply, gate: TurnGate, now: Int64) -> TurnAction {
-    guard let ground, sendsLater else { return finish(end(reply)) }
+    guard let ground, sendsLater else {
+      // What has not been streamed yet leaves only while the switch is on; it is in the history.
+      return finish(end(reply, as: gate.isOpen ? reply.kind : .held))
+    }
     guard gate.isOpen else {
       return sent(reply, SendOutcome(state: .held, attempts: 0), now: now)
     }

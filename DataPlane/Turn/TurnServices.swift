@@ -60,10 +60,13 @@ package struct TurnServices: Sendable {
 package protocol ModelCalling: Sendable {
   /// Never throws: a failure and a cancellation are results too, with the rows of what was spent.
   ///
-  /// - Parameter onText: gets each piece of text; when it throws, the call ends as `cancelled`.
+  /// - Parameters:
+  ///   - mayCall: the switch, asked before every try; when it says no, the call ends as `cancelled`.
+  ///   - onText: gets each piece of text; when it throws, the call ends as `cancelled`.
   func call(
     _ request: ModelRequest,
     for binding: ResolvedBinding,
+    mayCall: @Sendable () -> Bool,
     onText: @Sendable (String) async throws -> Void
   ) async -> ModelCallReport
 }
@@ -141,7 +144,7 @@ package protocol MessageSending: Sendable {
   /// - Parameter gate: asked before every attempt; the send is `held` when it is closed.
   func send(
     _ message: OutboundMessage,
-    gate: @Sendable () -> Bool
+    gate: @escaping @Sendable () -> Bool
   ) async -> SendOutcome
 }
 

@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import GRPCCore
 import Scenario
+import Support
 import SwiftProtobuf
 import Testing
 import Wire
@@ -116,7 +117,7 @@ struct `What one caller can do to others` {
   @Test func `a node notices that its connection leads nowhere, and takes another`() async throws {
     let token = try await stack.makeToken(["--role", "node", "--node", "node-1"])
     let file = try stack.write(token.text, to: "node-1.token")
-    let proxy = try await VanishingProxy.start(to: stack.ports.grpc)
+    let proxy = try await LinkProxy.start(to: .tcp(port: stack.ports.grpc))
     try await stack.startNode(
       0,
       [

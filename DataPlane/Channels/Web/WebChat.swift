@@ -102,7 +102,8 @@ struct WebChat: Sendable {
 
   // MARK: - The stream
 
-  /// The turn goes on to its end even when the reader is gone: its words are said by then.
+  /// The turn goes on to its end even when the reader is gone: its words are said by then. What waits
+  /// for a slow reader is read with the switch as it is when it leaves.
   private func stream(_ conversation: WebConversation, text: String, id: String) -> Response {
     let (places, logger) = (places, services.logger)
     let body = ResponseBody { writer in
@@ -118,8 +119,17 @@ struct WebChat: Sendable {
         }
         group.addTask { await alive.run { mailbox.keepAlive() } }
         var isGone = false
+        var isWithheld = false
         for await _ in mailbox.rings {
-          for item in mailbox.take() where !isGone {
+          for var item in mailbox.take() where !isGone {
+            switch item {
+            case .text where isWithheld || !conversation.isOpen:
+              isWithheld = true
+              continue
+            case .end where isWithheld:
+              item = .end(WebEnding(TurnEnd(kind: .held), language: ""))
+            default: break
+            }
             do {
               try await writer.write(ByteBuffer(string: try Self.text(of: item)))
             } catch {

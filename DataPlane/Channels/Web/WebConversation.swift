@@ -24,6 +24,15 @@ struct WebConversation: Sendable {
     )
   }
 
+  /// Whether the tenant and the binding are switched on.
+  var isOpen: Bool {
+    TurnGate.read(
+      services.turns.configuration,
+      tenant: route.tenantID,
+      binding: route.bindingID
+    ).isOpen
+  }
+
   /// Runs the turn that answers; text goes to `stream` as it is made.
   func answer(_ text: String, id: String, stream: any ReplyStream) async -> WebEnding {
     let message = inbound(text, id: id)

@@ -58,7 +58,7 @@ package struct WhatsAppSender: MessageSending {
 
   package func send(
     _ message: OutboundMessage,
-    gate: @Sendable () -> Bool
+    gate: @escaping @Sendable () -> Bool
   ) async -> SendOutcome {
     let parts = WhatsAppText.parts(WhatsAppText.markup(message.text))
     guard !parts.isEmpty else { return SendOutcome(state: .failed(error: "empty"), attempts: 0) }
@@ -145,14 +145,14 @@ package struct WhatsAppSender: MessageSending {
   private func send(
     _ body: JSONValue,
     on line: Line,
-    gate: @Sendable () -> Bool,
+    gate: @escaping @Sendable () -> Bool,
     attempts: inout Int32
   ) async -> SendOutcome.State {
     var lastError = ""
     for attempt in 1 ... max(1, options.attempts) {
-      guard gate() else { return .held }
+      guard let answer = await call(body, on: line, gate, attempt: attempt) else { return .held }
       attempts += 1
-      switch await call(body, on: line, attempt: attempt) {
+      switch answer {
       case .sent(let id): return .sent(providerMessageID: id)
       case .ambiguous: return .ambiguous
       case .failed(let error): return .failed(error: error)
@@ -169,13 +169,22 @@ package struct WhatsAppSender: MessageSending {
     return .failed(error: lastError)
   }
 
-  private func call(_ body: JSONValue, on line: Line, attempt: Int) async -> CloudAPIAnswer {
+  /// nil: the gate has closed before anything was sent.
+  private func call(
+    _ body: JSONValue,
+    on line: Line,
+    _ gate: @escaping @Sendable () -> Bool,
+    attempt: Int
+  ) async -> CloudAPIAnswer? {
+    guard gate() else { return nil }
     var request = HTTPClientRequest(url: line.url)
     request.method = .POST
     request.headers.add(name: "authorization", value: "Bearer \(line.token.value)")
     request.headers.add(name: "content-type", value: "application/json")
     do {
-      request.body = .bytes(try JSONEncoder().encode(body))
+      let bytes = ByteBuffer(bytes: try JSONEncoder().encode(body))
+      // It may take seconds to connect, and the switch is to be read when the message leaves.
+      request.body = .stream(GatedBody(bytes, gate), length: .known(Int64(bytes.readableBytes)))
       let response = try await client.execute(
         request,
         timeout: .milliseconds(options.timeoutMS)
@@ -186,6 +195,8 @@ package struct WhatsAppSender: MessageSending {
         body: Data(answer.readableBytesView),
         attempt: attempt
       )
+    } catch is GatedBody.Closed {
+      return nil
     } catch let error where Self.wasNeverSent(error) {
       return .retry(afterMS: CloudAPIAnswer.backOff(attempt), error: "unreachable")
     } catch {

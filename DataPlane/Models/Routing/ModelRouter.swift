@@ -63,12 +63,14 @@ package final class ModelRouter: Sendable {
   ///
   /// - Parameters:
   ///   - fallback: logical names, tried in order after the request's own.
+  ///   - mayCall: asked before every try; when it says no, the call ends as `cancelled`.
   ///   - onText: gets each piece of text; when it throws, the call ends as `cancelled`.
   package func call(
     _ request: ModelRequest,
     fallback: [String],
     tables: ModelTables,
     tenantSlug: String,
+    mayCall: @Sendable () -> Bool = { true },
     onText: @Sendable (String) async throws -> Void
   ) async -> RoutedAnswer {
     let accounting = ModelAccounting(request, tables: tables, nowMS: nowMS, mint: mint)
@@ -84,6 +86,10 @@ package final class ModelRouter: Sendable {
         continue
       }
       for turn in 1 ... 2 {
+        guard mayCall() else {
+          let cancelled = Self.failure(.cancelled, "no call may be made any more", model.wireID)
+          return RoutedAnswer(result: .failed(cancelled), attempts: attempts)
+        }
         guard admit(model) else {
           failure = Self.failure(
             .overloaded,

@@ -1,5 +1,6 @@
 package import Domain
 internal import Foundation
+internal import Glibc
 internal import HTTPTypes
 package import Hummingbird
 internal import Logging
@@ -12,7 +13,11 @@ internal import Synchronization
 /// `GET /control/requests` lists what came; `POST /control/fail {"status": 429, "times": 2}` makes the
 /// next requests fail. Instead of a status, `"how"` may be `garbage` (a body that nobody can read),
 /// `cut` (half of the body), `hang` (half of it, the rest after `"ms"`) or `stall` (no answer for
-/// `"ms"`). `POST /control/mend` ends all of that.
+/// `"ms"`). `{"slow_ms": 300}` makes all answers come so much later. `POST /control/mend` ends all of
+/// that.
+///
+/// Each request is listed with `at_ns`, when all of it was there by this machine's monotonic clock, and
+/// with the `status` that it was answered with.
 package final class FakeServer: Sendable {
   /// What to answer: content type and body.
   package struct Answer: Sendable {
@@ -49,6 +54,8 @@ package final class FakeServer: Sendable {
   private struct State {
     var requests: [JSONValue] = []
     var failures: [Failure] = []
+    /// In ms.
+    var slowness: Int64 = 0
   }
 
   private let name: String
@@ -77,25 +84,37 @@ package final class FakeServer: Sendable {
     }
     router.post("/control/fail") { request, _ in
       let body = try await Self.json(of: request)
+      if let slowness = body["slow_ms"]?.intValue {
+        self.state.withLock { $0.slowness = slowness }
+        return try Self.response(["ok": true])
+      }
       let failure = Failure(body)
       let times = Int(body["times"]?.intValue ?? 1)
       self.state.withLock { $0.failures += Array(repeating: failure, count: min(times, 100)) }
       return try Self.response(["ok": true])
     }
     router.post("/control/mend") { _, _ in
-      self.state.withLock { $0.failures = [] }
+      self.state.withLock { state in
+        state.failures = []
+        state.slowness = 0
+      }
       return try Self.response(["ok": true])
     }
     router.post("**") { request, _ in
       let body = try await Self.json(of: request)
-      let entry: JSONValue = [
-        "path": .string(request.uri.path), "body": body,
-        "authorization": .string(request.headers[.authorization] ?? ""),
-      ]
-      let failure = self.state.withLock { state in
-        state.requests.append(entry)
-        return state.failures.isEmpty ? nil : state.failures.removeFirst()
+      let at = monotonicNanoseconds()
+      let (failure, slowness) = self.state.withLock { state in
+        let failure = state.failures.isEmpty ? nil : state.failures.removeFirst()
+        var status: Int64 = 200
+        if case .status(let told) = failure { status = Int64(told) }
+        state.requests.append([
+          "path": .string(request.uri.path), "body": body,
+          "authorization": .string(request.headers[.authorization] ?? ""),
+          "at_ns": .int(at), "status": .int(status),
+        ])
+        return (failure, state.slowness)
       }
+      if slowness > 0 { try await Task.sleep(for: .milliseconds(slowness)) }
       var answer = try self.answer(request.uri.path, body)
       switch failure {
       case .status(let status):
@@ -151,4 +170,11 @@ package final class FakeServer: Sendable {
       body: .init(byteBuffer: ByteBuffer(bytes: data))
     )
   }
+}
+
+/// This machine's monotonic clock, the same for all of its programs.
+package func monotonicNanoseconds() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

@@ -67,6 +67,13 @@ package actor Stack {
 
   /// Secrets, fakes, control plane, nodes.
   package func start() async throws {
+    try await startFakes()
+    try await startControl()
+    for index in ports.nodes.indices { try await startNode(index) }
+  }
+
+  /// Secrets and fakes.
+  package func startFakes() async throws {
     try writeSecrets()
     try await start(
       "bindery-fakes",
@@ -75,8 +82,6 @@ package actor Stack {
         "\(ports.tools)",
       ]
     )
-    try await startControl()
-    for index in ports.nodes.indices { try await startNode(index) }
   }
 
   package func startControl(_ options: [String] = []) async throws {
@@ -117,7 +122,8 @@ package actor Stack {
   /// Everything that a running program has printed.
   package func output(of name: String) -> String { running[name]?.output ?? "" }
 
-  private func start(_ program: String, _ arguments: [String], as name: String? = nil) async throws
+  /// Starts another program of the build, and waits until it is ready.
+  package func start(_ program: String, _ arguments: [String], as name: String? = nil) async throws
   {
     let name = name ?? program
     // A log of its own for each start, so that an old "ready" isn't taken for the new one.
@@ -154,10 +160,23 @@ package actor Stack {
     }
   }
 
-  /// Stops all that was started, nodes first. Returns what was wrong with their ends.
+  /// Ends a program, which has started no other, as a crash would.
+  package func kill(_ name: String) async throws {
+    guard let program = running.removeValue(forKey: name) else { return }
+    program.signal(SIGKILL)
+    try await program.waitUntilExit(within: .seconds(10))
+  }
+
+  package var runningNames: [String] { running.keys.sorted() }
+
+  /// Stops all that was started, nodes first, and the one with the database after all that use it.
+  /// Returns what was wrong with their ends.
   package func stopAll() async -> [String] {
+    let last = ["bindery-control", "bindery-fakes"]
+    let nodes = running.keys.filter { $0.hasPrefix("node-") }.sorted()
+    let others = running.keys.filter { !$0.hasPrefix("node-") && !last.contains($0) }.sorted()
     var faults: [String] = []
-    for name in ["node-1", "node-2", "bindery-control", "bindery-fakes"] {
+    for name in nodes + others + last {
       if let fault = await stop(name) { faults.append(fault) }
     }
     return faults

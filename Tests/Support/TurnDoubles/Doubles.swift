@@ -90,6 +90,7 @@ package final class ScriptedModel: ModelCalling {
   package func call(
     _ request: ModelRequest,
     for binding: ResolvedBinding,
+    mayCall: @Sendable () -> Bool,
     onText: @Sendable (String) async throws -> Void
   ) async -> ModelCallReport {
     let step = state.withLock { state -> Step in
@@ -281,7 +282,7 @@ package final class CollectingSender: MessageSending {
 
   package func send(
     _ message: OutboundMessage,
-    gate: @Sendable () -> Bool
+    gate: @escaping @Sendable () -> Bool
   ) async -> SendOutcome {
     guard gate() else { return SendOutcome(state: .held, attempts: 0) }
     return state.withLock { state in
