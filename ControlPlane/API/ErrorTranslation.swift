@@ -19,7 +19,7 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .stale: .aborted
       case .taken: .alreadyExists
       case .refused: .permissionDenied
-      case .setup: .failedPrecondition
+      case .setup, .occupied: .failedPrecondition
       case .defect: .internalError
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
@@ -34,6 +34,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .tooMany: .resourceExhausted
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as RolloutRefusal {
+    throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as RollbackRefusal {
     throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as ConversationError {

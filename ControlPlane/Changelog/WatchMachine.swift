@@ -33,6 +33,9 @@ package struct WatchMachine: Sendable {
 
   private var phase = Phase.awaitingHello
   private(set) var scope = WatchScope(mode: .eager)
+  /// The scope of what is encoded next, with the rollouts of its state that are for this node.
+  private(set) var encoding = WatchScope(mode: .eager)
+  private var place = NodePlace()
   private(set) var cursor = Revision.zero
   private(set) var rejected: [ResourceKey: Digest] = [:]
   private var switchCursor = Revision.zero
@@ -75,6 +78,7 @@ package struct WatchMachine: Sendable {
       guard case .hello(let hello) = message else { throw WatchFault(.helloMissing, "hello") }
       let greeting = try WatchGreeting(hello)
       scope = greeting.scope
+      place = greeting.place
       reject(greeting.rejected)
       phase = .greeted(greeting)
       return
@@ -256,11 +260,15 @@ package struct WatchMachine: Sendable {
     return .send(.drain(drain))
   }
 
-  private func snapshotStep(_ position: SnapshotPosition, _ view: inout ChangelogView) -> Step {
+  private mutating func snapshotStep(
+    _ position: SnapshotPosition,
+    _ view: inout ChangelogView
+  ) -> Step {
+    encoding = scope.among(position.state.audiences, at: place)
     let slot =
       rejected.isEmpty
       ? view.frames.slot(
-        .snapshotChunk(position.state.revision, scope, number: position.number)
+        .snapshotChunk(position.state.revision, encoding, number: position.number)
       ) : FrameSlot()
     return .encodeChunk(position, slot)
   }
@@ -271,10 +279,11 @@ package struct WatchMachine: Sendable {
       return .send(.snapshotEnd(end))
     }
     if let delta {
+      encoding = scope.among(delta.state.audiences, at: place)
       let key = FrameKey.delta(
         from: delta.from,
         to: delta.state.revision,
-        scope,
+        encoding,
         number: delta.number
       )
       return .encodeDelta({ delta }, isDeltaShared ? view.frames.slot(key) : FrameSlot())
@@ -288,9 +297,10 @@ package struct WatchMachine: Sendable {
     let from = cursor
     let state = view.state
     cursor = state.revision
+    encoding = scope.among(state.audiences, at: place)
     let (named, isCommon) = name(dirty)
     isDeltaShared = isCommon && !dirty.contains { rejected[$0] != nil }
-    let key = FrameKey.delta(from: from, to: cursor, scope, number: 0)
+    let key = FrameKey.delta(from: from, to: cursor, encoding, number: 0)
     let sequence = isCommon ? .max : subscribeSequence
     return .encodeDelta(
       {
@@ -310,7 +320,16 @@ package struct WatchMachine: Sendable {
   private mutating func name(_ dirty: Set<ResourceKey>) -> ([ResourceKey], isCommon: Bool) {
     guard scope.mode == .lazy else { return ([], true) }
     var named: [ResourceKey] = []
+    // A binding is fetched along with its candidate, so it is another one when that is.
+    var bindings: Set<ResourceKey> = []
     for key in dirty where scope.admits(key.tenantID) {
+      switch key {
+      case .binding: bindings.insert(key)
+      case .candidate(let tenant, let id): bindings.insert(.binding(tenant, id))
+      case .tenant, .channelAccount, .section, .route: break
+      }
+    }
+    for key in bindings {
       guard case .binding(_, let id) = key else { continue }
       if served == nil || served?.remove(id) != nil { named.append(key) }
     }

@@ -50,7 +50,7 @@ package final class Watcher: Sendable {
             try slot.value {
               try ChangeEncoder.snapshotChunk(
                 position,
-                scope: machine.scope,
+                scope: machine.encoding,
                 rejected: machine.rejected,
                 limit: hub.limits.chunkBytes
               )
@@ -61,7 +61,7 @@ package final class Watcher: Sendable {
             try slot.value {
               try ChangeEncoder.delta(
                 position(),
-                scope: machine.scope,
+                scope: machine.encoding,
                 rejected: machine.rejected,
                 limit: hub.limits.chunkBytes
               )

@@ -53,6 +53,7 @@ struct PublicationWriter: Sendable {
         + tiers.statements(deleting: group.deleted)
         + tiers.statements(adopting: group.adopted)
     )
+    if let rollout = group.rollout { try await write(rollout, of: group, on: connection) }
     let resources = try await resolved(group, on: connection)
     let compiled = ResourceStatements(tenantID: group.tenantID, generation: generation ?? 0)
     let statements = try compiled.statements(

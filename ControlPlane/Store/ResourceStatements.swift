@@ -68,6 +68,8 @@ struct ResourceStatements: Sendable {
             active: it.isActive
           )
         )
+      // Written with its rollout.
+      case .candidate: break
       case .route(let it):
         routes.append(RouteRow(channel: it.channel, key: it.key, binding: it.bindingID.uuid))
       case .channelAccount(let it):

@@ -62,6 +62,7 @@ package final class NodeRegistry: Sendable {
       state.nodes = state.nodes.filter { $0.value.isConnected || $0.value.seen >= limit }
       var node = state.nodes[greeting.nodeID] ?? KnownNode(nodeID: greeting.nodeID)
       node.region = greeting.region
+      node.labels = greeting.labels
       node.version = greeting.version
       node.edges = greeting.edges
       node.scope = greeting.scope
