@@ -396,9 +396,14 @@ let testing: [Target] = [
     "Tests/ControlPlane/StoreTests",
     [
       "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler",
-      "Publishing", "Ledger",
+      "Publishing", "Rollouts", "Switches", "Changelog", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
     ]
+  ),
+  tests(
+    "RolloutsTests",
+    "Tests/ControlPlane/RolloutsTests",
+    ["Rollouts", "Store", "Domain"]
   ),
   tests(
     "AccessTests",
