@@ -96,7 +96,7 @@ struct `Rollouts from the command line` {
       select s.external_id as phone, t.binding_digest as digest
       from messages m join turns t on t.turn_id = m.turn_id
         join sessions s on s.id = m.session_id
-      where m.provider_message_id like 'wamid.\(round).%' and m.role = 'user'
+      where m.provider_message_id like 'wamid.\(round).%'
       """
     var found: [String: String] = [:]
     try await waitUntil("all \(people.count) are answered", within: .seconds(60)) {
