@@ -172,6 +172,7 @@ let controlPlane: [Target] = [
     ["Domain", "Codecs", "Store", "Postgres", "Ledger", "Wire", protobuf, collections, logging]
   ),
   room("Publishing", "ControlPlane/Publishing", ["Domain", "Store", "Compiler", logging]),
+  room("Rollouts", "ControlPlane/Rollouts", ["Domain", "Changelog", "Store", "Switches", logging]),
   room("Access", "ControlPlane/Access", ["Domain", "Store", logging]),
   room(
     "API",
@@ -189,6 +190,7 @@ let controlPlane: [Target] = [
     "ControlPlane/Daemon",
     [
       "API", "Access", "Publishing", "Store", "Postgres", "Compiler", "Changelog", "Switches",
+      "Rollouts",
       "Ledger",
       "Conversations",
       "Domain", "Codecs", "Transport", "TLS", "Wire", "Observability", grpcCore, nioCore, nioPosix,
@@ -201,7 +203,8 @@ let controlPlane: [Target] = [
     "CLI",
     "ControlPlane/CLI",
     [
-      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "Transport", "TLS", "Observability",
+      "Compiler", "Codecs", "Domain", "Wire", "WireServices", "WireMapping", "Transport", "TLS",
+      "Observability",
       grpcCore, protobuf, nioCore, nioPosix,
       httpClient, arguments, logging,
     ]
@@ -394,9 +397,14 @@ let testing: [Target] = [
     [
       "Changelog", "Switches",
       "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler",
-      "Publishing", "Ledger",
+      "Publishing", "Rollouts", "Switches", "Changelog", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
     ]
+  ),
+  tests(
+    "RolloutsTests",
+    "Tests/ControlPlane/RolloutsTests",
+    ["Rollouts", "Store", "Domain"]
   ),
   tests(
     "AccessTests",
@@ -482,7 +490,8 @@ let testing: [Target] = [
     "EndToEnd",
     "Tests/EndToEnd",
     [
-      "Scenario", "Simulator", "Support", "TLSSupport", "PostgresSupport", "Domain", "Codecs", "TLS",
+      "Scenario", "Simulator", "Support", "TLSSupport", "PostgresSupport", "Domain", "Codecs",
+      "TLS",
       "Transport", "Wire", "WireServices", httpClient, grpcCore, protobuf, nioCore, nioPosix,
       logging,
     ]

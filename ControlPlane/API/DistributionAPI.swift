@@ -285,7 +285,8 @@ package final class DistributionAPI: RegistrableRPCService {
         keys,
         at: Revision(request.atRevision),
         of: TenantID(bytes: request.storeIncarnation)?.uuid,
-        scope: node.scope
+        scope: node.scope,
+        place: node.place
       )
     } catch {
       switch error {

@@ -20,7 +20,7 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .stale: .aborted
       case .taken: .alreadyExists
       case .refused: .permissionDenied
-      case .setup: .failedPrecondition
+      case .setup, .occupied: .failedPrecondition
       case .defect: .internalError
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
@@ -35,6 +35,8 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       case .tooMany: .resourceExhausted
       }
     throw RPCError(code: code, message: "\(error)", cause: error)
+  } catch let error as RolloutRefusal {
+    throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as RollbackRefusal {
     throw RPCError(code: .invalidArgument, message: "\(error)", cause: error)
   } catch let error as ConversationError {

@@ -16,6 +16,8 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery apply -f config/               change it
         bindery history team medicly/desk      who changed it, when and why
         bindery rollback team medicly/desk --to 3
+        bindery rollout create -f config/ --step "10% for 10m" --step 100%
+                                               change it for a part of the people first
         bindery get bindings                   what there is
         bindery chat sahayak/sahayak-pro-work  talk to it
         bindery tenant pause vakil --wait      stop it, everywhere, and know when
@@ -25,7 +27,7 @@ struct BinderyCommand: AsyncParsableCommand {
         bindery user export medicly --phone …  what is held of a person; user erase removes it
 
       Exit status: 0 done; 2 something differs, when asked for by --exit-code; 3 not confirmed by every \
-      node; 64 wrong usage; 65 invalid configuration; \
+      node; 4 a rollout was taken back; 64 wrong usage; 65 invalid configuration; \
       66 no such object; 69 the control plane can't be reached; 70 a fault in the control plane; \
       73 a file can't be written; 75 somebody else changed it meanwhile, look at it and try again; \
       77 refused: no access token, or one that may not.
@@ -34,7 +36,7 @@ struct BinderyCommand: AsyncParsableCommand {
     subcommands: [
       ApplyCommand.self, PlanCommand.self, ValidateCommand.self, ExportCommand.self,
       GetCommand.self, HistoryCommand.self, DiffCommand.self, RollbackCommand.self,
-      RetentionCommand.self, TenantCommand.self, NodesCommand.self,
+      RolloutCommand.self, RetentionCommand.self, TenantCommand.self, NodesCommand.self,
       ChatCommand.self, UsageCommand.self, TokenCommand.self, AuditCommand.self,
       UserCommand.self,
       PricesCommand.self,

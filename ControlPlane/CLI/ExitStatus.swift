@@ -4,6 +4,8 @@ internal import ArgumentParser
 enum ExitStatus {
   /// The switch is made, but not every node has confirmed it.
   static let unconfirmed = ExitCode(3)
+  /// The rollout was taken back, by itself or by somebody.
+  static let takenBack = ExitCode(4)
   /// Something would change (`plan --exit-code`) or differs (`diff --exit-code`).
   static let differs = ExitCode(2)
   /// EX_CANTCREAT: a file can't be written.

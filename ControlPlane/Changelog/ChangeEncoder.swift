@@ -28,7 +28,7 @@ enum ChangeEncoder {
     var chunk = Bindery_V1_Changes()
     var size = 0
     let next = position.taking { entry in
-      if scope.carries(entry.resource.key) {
+      if position.state.carries(entry.resource.key, in: scope) {
         size += put(entry.resource, into: &chunk, rejected: rejected)
       }
       return size < limit
@@ -51,11 +51,15 @@ enum ChangeEncoder {
     let unnamed = Set(position.named.dropFirst(nameLimit))
     var changes = Bindery_V1_Changes()
     var size = 0
+    /// A candidate for other nodes may stand where the node holds one of an earlier rollout.
+    func isWithheld(_ key: ResourceKey) -> Bool {
+      if case .candidate = key { scope.carries(key) } else { false }
+    }
     let next = position.taking { key in
       if let entry = state[key] {
-        if scope.carries(key) {
+        if state.carries(key, in: scope) {
           size += put(entry.resource, into: &changes, rejected: rejected)
-        } else if unnamed.contains(key) {
+        } else if unnamed.contains(key) || isWithheld(key) {
           changes.remove(key)
           size += 120
         }
@@ -108,6 +112,10 @@ enum ChangeEncoder {
     case .tenant(let tenant):
       changes.put(resource)
       return 200 + tenant.pausedMessage.values.reduce(0) { $0 + $1.utf8.count }
+    case .candidate(let candidate):
+      if rejected[resource.key] == candidate.digest { return 0 }
+      changes.put(resource)
+      return candidate.content.utf8.count + 34 * candidate.sectionDigests.count + 200
     case .channelAccount, .route:
       changes.put(resource)
       return 200

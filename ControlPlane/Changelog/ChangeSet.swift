@@ -3,12 +3,21 @@ internal import Domain
 /// What changed between two revisions: made once for all watchers that stand alike.
 final class ChangeSet: Sendable {
   let keys: Set<ResourceKey>
-  /// The bindings among them.
-  let bindings: [ResourceKey]
+  /// The bindings among them. One is fetched along with its candidate, so it is another one when that
+  /// is.
+  let bindings: Set<ResourceKey>
 
   init(_ keys: Set<ResourceKey>) {
     self.keys = keys
-    bindings = keys.filter { if case .binding = $0 { true } else { false } }
+    var bindings: Set<ResourceKey> = []
+    for key in keys {
+      switch key {
+      case .binding: bindings.insert(key)
+      case .candidate(let tenant, let id): bindings.insert(.binding(tenant, id))
+      case .tenant, .channelAccount, .section, .route: break
+      }
+    }
+    self.bindings = bindings
   }
 }
 

@@ -21,6 +21,10 @@ package struct ConfigState: Sendable {
   package private(set) var shelves: TreeDictionary<TenantID?, Shelf> = [:]
   /// How many bindings name a section: by its key, and once more as if it were the platform's.
   private var references: TreeDictionary<ResourceKey, Int> = [:]
+  /// Likewise how many candidates of each audience do.
+  private var candidates: TreeDictionary<ResourceKey, [Audience: Int]> = [:]
+  /// How many candidates are for some nodes only, by which.
+  private var audienceCounts: [Audience: Int] = [:]
 
   /// The state that a store holds at `revision`.
   package init(incarnation: UUID, revision: Revision, resources: [ConfigResource]) {
@@ -33,13 +37,15 @@ package struct ConfigState: Sendable {
       let key = resource.key
       let entry = Entry(resource: resource, changed: revision)
       let before = owners[key.tenantID, default: [:]].updateValue(entry, forKey: key)
+      countCandidate(before?.resource, -1)
+      countCandidate(resource, +1)
       for section in sections(of: before?.resource) { counts[section, default: 0] -= 1 }
       for section in sections(of: resource) { counts[section, default: 0] += 1 }
     }
     for (owner, entries) in owners {
       var shelf = Shelf()
       for (key, entry) in entries {
-        if case .section = key, counts[key, default: 0] <= 0 { continue }
+        if case .section = key, counts[key, default: 0] <= 0, candidates[key] == nil { continue }
         shelf[key] = entry
       }
       if !shelf.isEmpty { shelves[owner] = shelf }
@@ -48,6 +54,28 @@ package struct ConfigState: Sendable {
   }
 
   package subscript(_ key: ResourceKey) -> Entry? { shelves[key.tenantID]?[key] }
+
+  /// Of rollouts that are for some nodes only: for which.
+  package var audiences: [Audience] { Array(audienceCounts.keys) }
+
+  /// Whether a watcher gets a resource in data. What only candidates name goes where they go.
+  package func carries(_ key: ResourceKey, in scope: WatchScope) -> Bool {
+    guard scope.carries(key) else { return false }
+    return isFor(scope, key)
+  }
+
+  /// Whether the rollouts that a resource belongs to are for this watcher; of other resources true.
+  package func isFor(_ scope: WatchScope, _ key: ResourceKey) -> Bool {
+    switch key {
+    case .candidate:
+      guard case .candidate(let candidate) = self[key]?.resource else { return true }
+      return scope.isAmong(candidate.audience)
+    case .section:
+      guard references[key] == nil, let audiences = candidates[key]?.keys else { return true }
+      return audiences.contains { scope.isAmong($0) }
+    case .tenant, .channelAccount, .binding, .route: return true
+    }
+  }
 
   package var count: Int { shelves.values.reduce(0) { $0 + $1.count } }
 
@@ -76,20 +104,32 @@ package struct ConfigState: Sendable {
     var changed: [ResourceKey] = []
     var switches: [TenantSwitch] = []
     var suspects: Set<ResourceKey> = []
+    // Of sections that go to other nodes than before although they are the same.
+    var reaches: [ResourceKey: Set<Audience>] = [:]
+    for resource in commit.removed.map({ self[$0]?.resource })
+      + commit.resources.flatMap({ [self[$0.key]?.resource, $0] })
+    {
+      for key in named(by: resource) where candidates[key] != nil && reaches[key] == nil {
+        reaches[key] = reach(of: key)
+      }
+    }
     for key in commit.removed {
-      suspects.formUnion(sections(of: self[key]?.resource))
+      suspects.formUnion(named(by: self[key]?.resource))
       if remove(key) { changed.append(key) }
     }
     for resource in commit.resources {
       let before = self[resource.key]?.resource
       guard put(resource, at: commit.revision) else { continue }
       changed.append(resource.key)
-      suspects.formUnion(sections(of: before))
+      suspects.formUnion(named(by: before))
       if case .section = resource { suspects.insert(resource.key) }
       if let made = TenantSwitch(from: before, to: resource) { switches.append(made) }
     }
     for key in suspects where isUnused(key) {
       if remove(key) { changed.append(key) }
+    }
+    for (key, before) in reaches where self[key] != nil && reach(of: key) != before {
+      changed.append(key)
     }
     return (Array(Set(changed)), switches)
   }
@@ -110,6 +150,8 @@ package struct ConfigState: Sendable {
       count(sections(of: before), -1)
       count(sections(of: resource), +1)
     }
+    countCandidate(before, -1)
+    countCandidate(resource, +1)
     shelves[key.tenantID, default: [:]][key] = Entry(resource: resource, changed: revision)
     return true
   }
@@ -119,6 +161,7 @@ package struct ConfigState: Sendable {
     guard let entry = shelves[key.tenantID]?.removeValue(forKey: key) else { return false }
     if shelves[key.tenantID]?.isEmpty == true { shelves[key.tenantID] = nil }
     count(sections(of: entry.resource), -1)
+    countCandidate(entry.resource, -1)
     return true
   }
 
@@ -157,6 +200,37 @@ package struct ConfigState: Sendable {
   }
 
   private func isUnused(_ key: ResourceKey) -> Bool {
-    if case .section = key { references[key] == nil } else { false }
+    if case .section = key { references[key] == nil && candidates[key] == nil } else { false }
+  }
+
+  // MARK: - Candidates
+
+  /// The sections that a binding or a candidate names.
+  private func named(by resource: ConfigResource?) -> [ResourceKey] {
+    guard case .candidate(let candidate) = resource else { return sections(of: resource) }
+    return candidate.sectionDigests.flatMap {
+      [ResourceKey.section(candidate.tenantID, $0), .section(nil, $0)]
+    }
+  }
+
+  /// The audiences that a section goes to; that of everyone when a binding names it.
+  private func reach(of key: ResourceKey) -> Set<Audience> {
+    if references[key] != nil { return [Audience()] }
+    let audiences = Set(candidates[key]?.keys.map { $0 } ?? [])
+    return audiences.contains(Audience()) ? [Audience()] : audiences
+  }
+
+  private mutating func countCandidate(_ resource: ConfigResource?, _ change: Int) {
+    guard case .candidate(let candidate) = resource else { return }
+    let audience = candidate.audience
+    for key in named(by: resource) {
+      var counts = candidates[key] ?? [:]
+      let now = (counts[audience] ?? 0) + change
+      counts[audience] = now > 0 ? now : nil
+      candidates[key] = counts.isEmpty ? nil : counts
+    }
+    guard !audience.isEveryone else { return }
+    let now = (audienceCounts[audience] ?? 0) + change
+    audienceCounts[audience] = now > 0 ? now : nil
   }
 }

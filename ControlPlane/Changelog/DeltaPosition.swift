@@ -49,6 +49,8 @@ extension ResourceKey {
     case .binding(let id, let binding): Order(kind: 3, owner: id, name: binding.description)
     case .route(let id, let channel, let key):
       Order(kind: 4, owner: id, name: "\(channel)/\(key)")
+    case .candidate(let id, let binding):
+      Order(kind: 5, owner: id, name: binding.description)
     }
   }
 

@@ -20,7 +20,8 @@ extension ChangelogHub {
     _ keys: [ResourceKey],
     at revision: Revision,
     of store: UUID? = nil,
-    scope: WatchScope
+    scope: WatchScope,
+    place: NodePlace = NodePlace()
   ) throws(FetchFault) -> Bindery_V1_FetchResponse {
     guard let newest = configuration else { throw .behind }
     guard store == nil || scope.incarnation(of: newest.incarnation) == store else {
@@ -32,13 +33,23 @@ extension ChangelogHub {
     var response = Bindery_V1_FetchResponse()
     response.revision = state.revision.value
     var sections: Set<ResourceKey> = []
-    for key in keys where scope.admits(key.tenantID) {
-      guard case .binding(let binding) = state[key]?.resource else { continue }
-      for digest in binding.sectionDigests {
-        let owned = ResourceKey.section(binding.tenantID, digest)
+    func add(_ digests: [Digest], of tenant: TenantID) {
+      for digest in digests {
+        let owned = ResourceKey.section(tenant, digest)
         sections.insert(state[owned] == nil ? .section(nil, digest) : owned)
       }
+    }
+    let seen = scope.among(state.audiences, at: place)
+    for key in keys where scope.admits(key.tenantID) {
+      guard case .binding(let binding) = state[key]?.resource else { continue }
+      add(binding.sectionDigests, of: binding.tenantID)
       response.changes.put(.binding(binding))
+      let other = ResourceKey.candidate(binding.tenantID, binding.bindingID)
+      guard case .candidate(let candidate) = state[other]?.resource,
+        seen.isAmong(candidate.audience)
+      else { continue }
+      add(candidate.sectionDigests, of: candidate.tenantID)
+      response.changes.put(.candidate(candidate))
     }
     for key in sections {
       if let section = state[key] { response.changes.put(section.resource) }

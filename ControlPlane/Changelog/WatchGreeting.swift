@@ -17,6 +17,7 @@ package struct WatchGreeting: Sendable {
   package var version: String
   package var edges: [String]
   package var scope: WatchScope
+  package var place: NodePlace { NodePlace(region: region, labels: labels) }
   /// nil when the node holds nothing that it could go on from.
   package var cursor: Cursor?
   /// Whether it serves something all the same, until it gets the whole.

@@ -33,6 +33,9 @@ package struct WatchMachine: Sendable {
 
   private var phase = Phase.awaitingHello
   private(set) var scope = WatchScope(mode: .eager)
+  /// The scope of what is encoded next, with the rollouts of its state that are for this node.
+  private(set) var encoding = WatchScope(mode: .eager)
+  private var place = NodePlace()
   private(set) var cursor = Revision.zero
   private(set) var rejected: [ResourceKey: Digest] = [:]
   private var switchCursor = Revision.zero
@@ -94,6 +97,7 @@ package struct WatchMachine: Sendable {
       guard case .hello(let hello) = message else { throw WatchFault(.helloMissing, "hello") }
       let greeting = try WatchGreeting(hello)
       scope = greeting.scope
+      place = greeting.place
       reject(greeting.rejected)
       phase = .greeted(greeting)
       greetedAt = now
@@ -320,11 +324,15 @@ package struct WatchMachine: Sendable {
     return .send(.drain(drain))
   }
 
-  private func snapshotStep(_ position: SnapshotPosition, _ view: inout ChangelogView) -> Step {
+  private mutating func snapshotStep(
+    _ position: SnapshotPosition,
+    _ view: inout ChangelogView
+  ) -> Step {
+    encoding = scope.among(position.state.audiences, at: place)
     let slot =
       rejected.isEmpty
       ? view.frames.slot(
-        .snapshotChunk(position.state.revision, scope, number: position.number)
+        .snapshotChunk(position.state.revision, encoding, number: position.number)
       ) : FrameSlot()
     return .encodeChunk(position, slot)
   }
@@ -335,10 +343,11 @@ package struct WatchMachine: Sendable {
       return .send(.snapshotEnd(end))
     }
     if let delta {
+      encoding = scope.among(delta.state.audiences, at: place)
       let key = FrameKey.delta(
         from: delta.from,
         to: delta.state.revision,
-        scope,
+        encoding,
         number: delta.number
       )
       return .encodeDelta({ delta }, isDeltaShared ? view.frames.slot(key) : FrameSlot())
@@ -353,9 +362,10 @@ package struct WatchMachine: Sendable {
     let state = view.state
     cursor = state.revision
     newestSent = max(newestSent, cursor)
+    encoding = scope.among(state.audiences, at: place)
     let (named, isCommon) = name(dirty)
     isDeltaShared = isCommon && !rejected.keys.contains { dirty.keys.contains($0) }
-    let key = FrameKey.delta(from: from, to: cursor, scope, number: 0)
+    let key = FrameKey.delta(from: from, to: cursor, encoding, number: 0)
     let sequence = isCommon ? .max : subscribeSequence
     return .encodeDelta(
       {

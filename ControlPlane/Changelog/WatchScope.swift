@@ -14,6 +14,9 @@ package struct WatchScope: Hashable, Sendable {
   package var mode: Mode
   /// The tenants that it may see; nil for all. Platform sections belong to everyone.
   package var tenants: Set<TenantID>?
+  /// Of the rollouts that are for some nodes only, the audiences that the node is among. Watchers are
+  /// told apart by these and not by what they are labelled with, so that they share frames.
+  package var audiences: Set<Audience> = []
 
   package init(mode: Mode, tenants: Set<TenantID>? = nil) {
     self.mode = mode
@@ -31,6 +34,20 @@ package struct WatchScope: Hashable, Sendable {
     return TenantID(bytes: Digest(of: Data(content)).bytes.prefix(16))?.uuid ?? store
   }
 
+  /// The scope as it is for a node of this place, in a state with these audiences.
+  package func among(_ audiences: some Sequence<Audience>, at place: NodePlace) -> WatchScope {
+    var scope = self
+    scope.audiences = Set(
+      audiences.filter { $0.includes(region: place.region, labels: place.labels) }
+    )
+    return scope
+  }
+
+  /// Whether a rollout for `audience` is for this node.
+  package func isAmong(_ audience: Audience) -> Bool {
+    audience.isEveryone || audiences.contains(audience)
+  }
+
   /// Whether the filter lets `owner`'s resources through; nil is the platform.
   package func admits(_ owner: TenantID?) -> Bool {
     guard let owner, let tenants else { return true }
@@ -41,8 +58,19 @@ package struct WatchScope: Hashable, Sendable {
   package func carries(_ key: ResourceKey) -> Bool {
     guard admits(key.tenantID) else { return false }
     switch key {
-    case .binding, .section: return mode == .eager
+    case .binding, .section, .candidate: return mode == .eager
     case .tenant, .channelAccount, .route: return true
     }
+  }
+}
+
+/// What rollouts choose nodes by.
+package struct NodePlace: Hashable, Sendable {
+  package var region: String
+  package var labels: [String: String]
+
+  package init(region: String = "", labels: [String: String] = [:]) {
+    self.region = region
+    self.labels = labels
   }
 }

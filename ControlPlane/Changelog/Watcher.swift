@@ -51,7 +51,7 @@ package final class Watcher: Sendable {
             try slot.value {
               try ChangeEncoder.snapshotChunk(
                 position,
-                scope: machine.scope,
+                scope: machine.encoding,
                 rejected: machine.rejected,
                 limit: hub.limits.chunkBytes
               )
@@ -62,7 +62,7 @@ package final class Watcher: Sendable {
             try slot.value {
               try ChangeEncoder.delta(
                 position(),
-                scope: machine.scope,
+                scope: machine.encoding,
                 rejected: machine.rejected,
                 limit: hub.limits.chunkBytes
               )

@@ -13,6 +13,7 @@ internal import NIOCore
 internal import NIOPosix
 internal import Observability
 internal import Publishing
+internal import Rollouts
 internal import ServiceLifecycle
 internal import Store
 internal import Switches
@@ -99,6 +100,12 @@ struct ControlDaemon {
     let compiler = CompilerStatus()
     let recompiler = Recompiler(store: store, planner: planner, status: compiler, logger: logger)
     try await recompiler.claim()
+    let rollouts = RolloutDriver(
+      store: store,
+      nodes: nodes,
+      gates: LedgerGateSource(store: store),
+      logger: logger
+    )
     let distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
     let health = HealthService()
     let group = MultiThreadedEventLoopGroup.singleton
@@ -181,6 +188,7 @@ struct ControlDaemon {
       UntilShutdown { try await fleet.run() },
       UntilShutdown { try await claims.run() },
       UntilShutdown { try await recompiler.run() },
+      UntilShutdown { try await rollouts.run() },
       UntilShutdown { try await access.run() },
       UntilShutdown { await tls?.follow() },
       grpc,

@@ -18,8 +18,8 @@ package struct Publisher: Sendable {
     package var stored: Bool
   }
 
-  private let store: Store
-  private let planner: Planner
+  let store: Store
+  let planner: Planner
   private let compiler: CompilerStatus?
   /// Plans that are made without a lock; the next one is made under it.
   private let freePlans = 2
@@ -141,7 +141,7 @@ package struct Publisher: Sendable {
     )
   }
 
-  private func publish(
+  func publish(
     from roots: WorldLoader.Roots,
     dryRun: Bool,
     _ makePlan: (World, BindingMemo) throws -> Plan
@@ -150,6 +150,13 @@ package struct Publisher: Sendable {
     let memo = BindingMemo()
     for attempt in 1 ... freePlans {
       let (world, plan) = try await plan(from: roots) { try makePlan($0, memo) }
+      if dryRun, let publication = plan.publication, publication.rollout == nil {
+        // What the store would refuse is better known before.
+        let keys = publication.resources.map(\.key) + publication.removed
+        try await refuseUnderRollout(
+          keys.compactMap { if case .binding(_, let id) = $0 { id } else { nil } }
+        )
+      }
       guard !dryRun, let publication = plan.publication else {
         return Outcome(plan: plan, revision: world.revision, stored: false)
       }
@@ -220,7 +227,7 @@ package struct Publisher: Sendable {
     return (whole, stamped(try makePlan(whole)))
   }
 
-  private static func check(_ expected: [ObjectKey: Int32], in world: World) throws {
+  static func check(_ expected: [ObjectKey: Int32], in world: World) throws {
     for (key, version) in expected.sorted(by: { $0.key < $1.key }) {
       let found = world.objects[key]?.version ?? 0
       guard found == version else {

@@ -67,6 +67,11 @@ struct PublicationWriter: Sendable {
       try [work(for: group.tenantID)] + tiers.statements(for: group.objects)
       + tiers.statements(deleting: group.deleted)
       + tiers.statements(adopting: group.adopted)
+    if let rollout = group.rollout {
+      _ = try await connection.pipeline(statements)
+      statements = []
+      try await write(rollout, of: group, on: connection)
+    }
     var resources = group.resources
     if resources.contains(where: { if case .tenant = $0.resource { true } else { false } }) {
       _ = try await connection.pipeline(statements)

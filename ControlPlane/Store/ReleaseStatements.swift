@@ -16,7 +16,7 @@ struct ReleaseStatements {
       case .route(_, let channel, let key): routes.append((channel, key))
       case .binding(_, let id): bindings.append(id.uuid)
       case .channelAccount(_, let channel, let slug): accounts.append((channel, slug))
-      case .tenant, .section: break
+      case .tenant, .section, .candidate: break
       }
     }
     var moved: [(channel: String, key: String)] = []

@@ -25,6 +25,7 @@ struct ResourceRow: Encodable {
       case .tenant(let it): try JSONText.encode(it)
       case .channelAccount(let it): try JSONText.encode(it)
       case .route(let it): try JSONText.encode(it)
+      case .candidate(let it): try JSONText.encode(it)
       case .section, .binding: nil
       }
     self.resource = json?.text
@@ -45,6 +46,7 @@ struct ResourceRow: Encodable {
       (id.uuid, "channel_account", [channel, slug])
     case .binding(let id, let binding): (id.uuid, "binding", [binding.description])
     case .route(let id, let channel, let key): (id.uuid, "route", [channel, key])
+    case .candidate(let id, let binding): (id.uuid, "candidate", [binding.description])
     case .section: nil
     }
   }
@@ -73,6 +75,7 @@ enum ChangelogEntry {
       self = .put(.channelAccount(try JSONText.decode(json, what: what)))
     case "binding": self = .put(.binding(try Self.binding(json, what: what)))
     case "route": self = .put(.route(try JSONText.decode(json, what: what)))
+    case "candidate": self = .put(.candidate(try JSONText.decode(json, what: what)))
     default: throw StoreError.corrupt(what: what)
     }
   }
@@ -109,6 +112,9 @@ enum ChangelogEntry {
     case ("binding", 1):
       guard let binding = BindingID(key[0]) else { break }
       return .binding(tenant, binding)
+    case ("candidate", 1):
+      guard let binding = BindingID(key[0]) else { break }
+      return .candidate(tenant, binding)
     default: break
     }
     throw StoreError.corrupt(what: what)

@@ -58,6 +58,8 @@ struct ResourceStatements: Sendable {
         )
       case .binding(let it):
         compiled.append((ordinal, it))
+      // Written with its rollout.
+      case .candidate: break
       case .route(let it):
         routes.append(RouteRow(channel: it.channel, key: it.key, binding: it.bindingID.uuid))
       case .channelAccount(let it):

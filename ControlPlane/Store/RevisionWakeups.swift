@@ -56,13 +56,17 @@ extension Store {
   /// Tells this process and all others. After the commit and outside of its transaction: NOTIFY takes a
   /// lock that all committing transactions share. A lost one costs a poll interval, no more.
   func announce(_ made: MadeCommit) async {
-    let (take, announcer) = announcements.withLock { ($0.take, $0.announcer) }
-    take?(made.commit, made.incarnation)
+    announcements.withLock { $0.take }?(made.commit, made.incarnation)
+    await announce(made.revision)
+  }
+
+  /// Tells that there is a commit, which everyone reads back from the changelog.
+  func announce(_ revision: Revision) async {
     wakeups.wakeAll()
-    if let announcer {
-      announcer.yield(made.revision)
+    if let announcer = announcements.withLock({ $0.announcer }) {
+      announcer.yield(revision)
     } else {
-      await notify(made.revision)
+      await notify(revision)
     }
   }
 

@@ -99,15 +99,24 @@ extension Store {
     let digest: Digest
   }
 
+  /// The sections that a binding or a candidate names.
+  static func sectionNames(_ resource: ConfigResource) -> ([Digest], TenantID)? {
+    switch resource {
+    case .binding(let it): (it.sectionDigests, it.tenantID)
+    case .candidate(let it): (it.sectionDigests, it.tenantID)
+    case .tenant, .channelAccount, .section, .route: nil
+    }
+  }
+
   static func sections(
     of resources: [ConfigResource],
     on connection: PostgresConnection
   ) async throws -> [SectionName: SectionResource] {
     var digests: Set<Digest> = []
     var tenants: Set<TenantID> = []
-    for case .binding(let binding) in resources {
-      digests.formUnion(binding.sectionDigests)
-      tenants.insert(binding.tenantID)
+    for (named, tenant) in resources.compactMap(sectionNames) {
+      digests.formUnion(named)
+      tenants.insert(tenant)
     }
     if digests.isEmpty { return [:] }
     let rows = try await connection.query(
@@ -139,9 +148,9 @@ extension Store {
     in sections: [SectionName: SectionResource]
   ) -> [ConfigResource] {
     var names: Set<SectionName> = []
-    for case .binding(let binding) in resources {
-      for digest in binding.sectionDigests {
-        names.insert(SectionName(tenantID: binding.tenantID, digest: digest))
+    for (named, tenant) in resources.compactMap(sectionNames) {
+      for digest in named {
+        names.insert(SectionName(tenantID: tenant, digest: digest))
         names.insert(SectionName(tenantID: nil, digest: digest))
       }
     }
@@ -152,7 +161,7 @@ extension Store {
       .map { .section($0) }
   }
 
-  /// Tenants first, bindings after their sections, routes last; otherwise as they were.
+  /// Tenants first, bindings after their sections, candidates last; otherwise as they were.
   static func sorted(_ resources: [ConfigResource]) -> [ConfigResource] {
     func rank(_ resource: ConfigResource) -> Int {
       switch resource {
@@ -161,8 +170,9 @@ extension Store {
       case .section: 2
       case .binding: 3
       case .route: 4
+      case .candidate: 5
       }
     }
-    return (0 ... 4).flatMap { wanted in resources.filter { rank($0) == wanted } }
+    return (0 ... 5).flatMap { wanted in resources.filter { rank($0) == wanted } }
   }
 }

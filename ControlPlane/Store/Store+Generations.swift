@@ -108,6 +108,11 @@ extension Store {
       select b.slug from compiled_bindings c
       join agent_bindings b on b.tenant_id = c.tenant_id and b.id = c.binding_id
       where c.tenant_id = \(tenant.uuid) and c.generation < \(generation) and b.removed_at is null
+        -- What is under a rollout waits for its end.
+        and not exists (
+          select from rollout_objects o
+          where o.tenant_id = b.tenant_id and o.active
+            and o.object_id in (b.human_id, b.team_id, b.agent_id))
       order by c.binding_id limit \(max(0, limit))
       """
     )
@@ -140,7 +145,7 @@ extension Store {
         connection -> MadeCommit? in
         for group in groups { try await writer.lock(group, on: connection) }
         var written: [(ordinal: Int, resource: ConfigResource)] = []
-        for group in groups { written += try await writer.write(group, on: connection) }
+        for group in groups { written += try await writer.write(group, on: connection).resources }
         _ = try await connection.pipeline([
           // Whoever recompiles for long holds what it recompiles by.
           """

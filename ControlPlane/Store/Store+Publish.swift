@@ -210,6 +210,13 @@ extension Store {
         return try await body()
       } catch let error as PostgresError where error.isRetryable && attempt < 5 {
         attempt += 1
+      } catch let error as PostgresError where error.sqlState == "BN024" {
+        // Of the trigger that keeps bindings under a rollout as they are.
+        let names = (error.constraint ?? "").split(separator: " ").map(String.init)
+        throw StoreError.underRollout(
+          rollout: names.first ?? "unknown",
+          binding: names.dropFirst().first ?? "unknown"
+        )
       } catch let error as PostgresError
         where error.sqlState == PostgresError.State.uniqueViolation
       {
@@ -249,6 +256,7 @@ struct TenantGroup: Sendable {
   var owners: [ObjectKey: String] = [:]
   var seen: Set<ObjectKey>?
   var named: [ObjectKey: Int32] = [:]
+  var rollout: RolloutDraft?
   /// With the place in the whole commit. Platform sections stand in the first group.
   var resources: [(ordinal: Int, resource: ConfigResource)] = []
   var removed: [(ordinal: Int, key: ResourceKey)] = []
@@ -295,6 +303,7 @@ struct TenantGroup: Sendable {
       for slug in groups.keys { groups[slug]?.seen = [] }
       for key in seen { groups[key.tenant]?.seen?.insert(key) }
     }
+    if let rollout = publication.rollout { groups[rollout.tenant]?.rollout = rollout }
     for (key, version) in publication.named { groups[key.tenant]?.named[key] = version }
     for (key, owner) in publication.owners { groups[key.tenant]?.owners[key] = owner }
     let slugs = Dictionary(

@@ -133,12 +133,12 @@ extension Store {
     }
   }
 
-  /// The keys that the sections of these bindings may have.
+  /// The keys that the sections of these bindings and candidates may have.
   static func names(of resources: [ConfigResource]) -> Set<ResourceKey> {
     var named: Set<ResourceKey> = []
-    for case .binding(let binding) in resources {
-      for digest in binding.sectionDigests {
-        named.insert(.section(binding.tenantID, digest))
+    for (digests, tenant) in resources.compactMap(sectionNames) {
+      for digest in digests {
+        named.insert(.section(tenant, digest))
         named.insert(.section(nil, digest))
       }
     }

@@ -40,10 +40,12 @@ extension Store {
     }
     for row in rows[2] { resources.append(.channelAccount(try Self.account(row))) }
     let bindings = try await Self.bindings(on: connection)
-    let sections = try await Self.sections(of: bindings, on: connection)
-    resources += Self.named(by: bindings, in: sections)
+    let candidates = try await Self.candidates(on: connection)
+    let sections = try await Self.sections(of: bindings + candidates, on: connection)
+    resources += Self.named(by: bindings + candidates, in: sections)
     resources += bindings
     try await Self.addRoutes(to: &resources, on: connection)
+    resources += candidates
     return (
       incarnation: try line.decode("incarnation"),
       commit: Commit(

@@ -20,6 +20,12 @@ package enum StoreError: Error, Equatable, Sendable {
   case conflict(constraint: String)
   /// A newer compiler, or other tables of models and prices, took over from this program's.
   case compilerSuperseded(by: Int32)
+  /// A rollout is under way over a binding, or over a tier that it uses.
+  case underRollout(rollout: String, binding: String)
+  /// There is no rollout of this name.
+  case unknownRollout(tenant: String, name: String)
+  /// What was asked of a rollout does not fit how it stands.
+  case rolloutStands(name: String, how: String)
   /// Row-level security refused a write: what was to be stored names another tenant's rows.
   case foreignRow(statement: String)
   /// PostgreSQL older than 15.
@@ -52,6 +58,9 @@ package enum StoreError: Error, Equatable, Sendable {
     case .conflict: "CONFLICT"
     case .compilerSuperseded: "COMPILER_SUPERSEDED"
     case .foreignRow: "FOREIGN_ROW"
+    case .underRollout: "UNDER_ROLLOUT"
+    case .unknownRollout: "UNKNOWN_ROLLOUT"
+    case .rolloutStands: "ROLLOUT_STANDS"
     case .serverTooOld: "SERVER_TOO_OLD"
     case .vectorMissing: "VECTOR_MISSING"
     case .vectorTooOld: "VECTOR_TOO_OLD"
@@ -73,6 +82,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case taken
     /// Somebody else has to do it.
     case refused
+    /// It has to wait for something else to end.
+    case occupied
     /// The database is not set up as this program needs it.
     case setup
     /// Our fault.
@@ -81,7 +92,9 @@ package enum StoreError: Error, Equatable, Sendable {
 
   package var kind: Kind {
     switch self {
-    case .unknownTenant, .unknownRevision, .revisionGone, .unknownVersion: .notFound
+    case .unknownTenant, .unknownRevision, .revisionGone, .unknownVersion, .unknownRollout:
+      .notFound
+    case .underRollout, .rolloutStands: .occupied
     case .stale, .otherOwner: .stale
     case .conflict: .taken
     case .heldByPlatform: .refused
@@ -124,6 +137,12 @@ extension StoreError: CustomStringConvertible {
       "taken by somebody else (\(constraint)); choose another or release it first"
     case .compilerSuperseded(let newest):
       "a newer compiler, or other tables of models and prices, are in force (generation \(newest)); publish through a replica that has them"
+    case .underRollout(let rollout, let binding):
+      "binding \(binding) is under rollout '\(rollout)': wait for its end (bindery rollout status \(rollout)), or end it with bindery rollout promote --full \(rollout) or abort \(rollout); pausing the tenant works all the time"
+    case .unknownRollout(let tenant, let name):
+      "there is no rollout \(tenant)/\(name)"
+    case .rolloutStands(let name, let how):
+      "rollout '\(name)' \(how)"
     case .foreignRow(let statement):
       "a row of another tenant is among what was to be stored (\(statement)); nothing was"
     case .serverTooOld(let version):

@@ -30,6 +30,7 @@ package struct KnownNode: Sendable {
 
   package let nodeID: String
   package internal(set) var region = ""
+  package internal(set) var labels: [String: String] = [:]
   package internal(set) var version = ""
   package internal(set) var edges: [String] = []
   package internal(set) var scope = WatchScope(mode: .eager)
@@ -63,6 +64,8 @@ package struct KnownNode: Sendable {
   var switches: [TenantID: Acknowledgement] = [:]
 
   init(nodeID: String) { self.nodeID = nodeID }
+
+  package var place: NodePlace { NodePlace(region: region, labels: labels) }
 
   package var isConnected: Bool { !connections.isEmpty || isElsewhere }
 

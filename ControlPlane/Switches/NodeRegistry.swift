@@ -99,6 +99,7 @@ package final class NodeRegistry: Sendable {
         node.change += 1
       }
       node.region = greeting.region
+      node.labels = greeting.labels
       node.version = greeting.version
       node.edges = greeting.edges
       node.scope = greeting.scope

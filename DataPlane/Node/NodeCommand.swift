@@ -34,6 +34,9 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "Region of this node, for people and rollouts (default local).")
   var region: String?
 
+  @Option(help: "KEY=VALUE that rollouts may choose this node by; repeatable.")
+  var label: [String] = []
+
   @Option(help: "Address of a control plane or relay; repeatable (default 127.0.0.1:7400).")
   var control: [String] = []
 
@@ -160,6 +163,7 @@ struct NodeCommand: AsyncParsableCommand {
     ]
     var flags: [String: [String]] = [:]
     for (name, value) in single { if let value { flags[name] = [value] } }
+    if !label.isEmpty { flags["label"] = label }
     if !control.isEmpty { flags["control"] = control }
     if !toolAllow.isEmpty { flags["tool-allow"] = toolAllow }
     if !modelEndpoint.isEmpty { flags["model-endpoint"] = modelEndpoint }

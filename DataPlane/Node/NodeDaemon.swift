@@ -34,7 +34,11 @@ struct NodeDaemon {
   /// - Throws: `ProgramFailure`.
   func run() async throws {
     let tls = try loadCertificates()
-    let disk = try await NodeDisk.open(settings.dataDirectory, logger: logger)
+    let disk = try await NodeDisk.open(
+      settings.dataDirectory,
+      place: NodeIdentity.place(region: settings.region, labels: settings.labels),
+      logger: logger
+    )
     let client = HTTPClient(configuration: WhatsAppSender.clientConfiguration)
     let secrets = NodeSecrets(
       directory: settings.secretsDirectory,
@@ -115,6 +119,7 @@ struct NodeDaemon {
       identity: NodeIdentity(
         nodeID: settings.nodeID,
         region: settings.region,
+        labels: settings.labels,
         version: Self.version,
         edges: ["http://\(settings.http.host):\(settings.http.port)"],
         mode: settings.mode

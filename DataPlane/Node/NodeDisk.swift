@@ -17,7 +17,11 @@ struct NodeDisk: Sendable {
   private let logger: Logger
 
   /// - Throws: `ProgramFailure` with status `unusable`.
-  static func open(_ directory: String, logger: Logger) async throws -> NodeDisk {
+  static func open(
+    _ directory: String,
+    place: String,
+    logger: Logger
+  ) async throws -> NodeDisk {
     do {
       try FileManager.default.createDirectory(
         atPath: directory,
@@ -25,7 +29,8 @@ struct NodeDisk: Sendable {
       )
       let copy = try DiskCopy(
         directory: "\(directory)/configuration",
-        program: NodeDaemon.version
+        program: NodeDaemon.version,
+        place: place
       )
       return NodeDisk(
         cache: try await ConfigCache(copy: copy, logger: logger),

@@ -7,6 +7,8 @@ internal import Transport
 struct NodeSettings {
   let nodeID: String
   let region: String
+  /// What rollouts may choose nodes by, besides the region.
+  let labels: [String: String]
   /// Control planes or relays, tried in this order.
   let control: [TransportAddress]
   /// Values of `TLSSettings.client` that are set.
@@ -38,7 +40,8 @@ struct NodeSettings {
 
   static let known =
     [
-      "node-id", "region", "control", "http", "data-dir", "secrets-dir", "whatsapp-base-url",
+      "node-id", "region", "label", "control", "http", "data-dir", "secrets-dir",
+      "whatsapp-base-url",
       "anthropic-base-url", "google-base-url", "openai-base-url", "sarvam-base-url",
       "model-endpoint", "tool-allow", "quiet-ms", "latest-ms", "visitor-messages-per-minute",
       "model-first-token-ms", "model-stall-ms", "mode", "log-level", "token-file",
@@ -50,6 +53,7 @@ struct NodeSettings {
     let settings = try Settings(flags: flags, file: file, known: Self.known)
     nodeID = try Self.nodeID(settings.string("node-id") ?? ProcessInfo.processInfo.hostName)
     region = settings.string("region") ?? "local"
+    labels = try Self.labels(Self.entries(settings.list("label")))
     let endpoints = Self.entries(settings.list("control"))
     control = try (endpoints.isEmpty ? ["127.0.0.1:7400"] : endpoints)
       .map { try Self.address($0, setting: "control") }
@@ -104,6 +108,22 @@ struct NodeSettings {
       )
     }
     return text
+  }
+
+  private static func labels(_ entries: [String]) throws -> [String: String] {
+    var labels: [String: String] = [:]
+    for entry in entries {
+      let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2, parts.allSatisfy({ (1 ... 64).contains($0.utf8.count) }),
+        labels.updateValue(parts[1], forKey: parts[0]) == nil, labels.count <= 64
+      else {
+        throw ProgramFailure(
+          .usage,
+          "label is '\(entry)'; write KEY=VALUE, each once, of 1 to 64 bytes, at most 64 of them"
+        )
+      }
+    }
+    return labels
   }
 
   /// Flags repeat, variables hold commas.

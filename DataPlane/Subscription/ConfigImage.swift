@@ -13,6 +13,12 @@ package struct ConfigImage: ConfigurationSnapshot {
     var sections: [ResourceKey]
   }
 
+  struct HeldCandidate: Sendable {
+    var resource: CandidateResource
+    var resolved: ResolvedBinding
+    var sections: [ResourceKey]
+  }
+
   struct HeldSection: Sendable {
     var resource: SectionResource
     var decoded: DecodedSection
@@ -33,7 +39,9 @@ package struct ConfigImage: ConfigurationSnapshot {
   var accounts: TreeDictionary<RouteName, ChannelAccountResource> = [:]
   var routes: TreeDictionary<RouteName, RouteResource> = [:]
   private(set) var bindings: TreeDictionary<BindingID, Held> = [:]
-  /// How many bindings name a section.
+  /// What the people of a cohort get in place of a binding.
+  private(set) var candidates: TreeDictionary<BindingID, HeldCandidate> = [:]
+  /// How many bindings and candidates name a section.
   private(set) var uses: TreeDictionary<ResourceKey, Int> = [:]
   var sections: TreeDictionary<ResourceKey, HeldSection> = [:]
   /// Sections that were removed while a binding named them.
@@ -53,6 +61,10 @@ package struct ConfigImage: ConfigurationSnapshot {
   }
 
   package func binding(_ id: BindingID) -> ResolvedBinding? { bindings[id]?.resolved }
+
+  package func candidate(of id: BindingID) -> Candidate? {
+    candidates[id].map { Candidate(resource: $0.resource, resolved: $0.resolved) }
+  }
 
   package func tenant(_ id: TenantID) -> TenantResource? { tenants[id] }
 
@@ -86,11 +98,22 @@ package struct ConfigImage: ConfigurationSnapshot {
     bindings[id] = held
   }
 
+  /// Puts, replaces or (nil) removes a candidate.
+  mutating func hold(_ held: HeldCandidate?, insteadOf id: BindingID) {
+    for key in candidates[id]?.sections ?? [] {
+      let left = (uses[key] ?? 0) - 1
+      uses[key] = left > 0 ? left : nil
+    }
+    for key in held?.sections ?? [] { uses[key, default: 0] += 1 }
+    candidates[id] = held
+  }
+
   /// Everything held, in an order in which it can be applied again.
   package var resources: [ConfigResource] {
     tenants.values.map { .tenant($0) } + accounts.values.map { .channelAccount($0) }
       + sections.values.map { .section($0.resource) }
       + bindings.values.map { .binding($0.resource) } + routes.values.map { .route($0) }
+      + candidates.values.map { .candidate($0.resource) }
   }
 }
 

@@ -6,10 +6,40 @@ package protocol ConfigurationSnapshot: Sendable {
   func route(channel: String, key: String) -> RouteResource?
   /// The binding with its sections decoded; nil when unknown, or LAZY and not fetched yet.
   func binding(_ id: BindingID) -> ResolvedBinding?
+  /// What a part of the people get in place of a binding; nil without a rollout.
+  func candidate(of id: BindingID) -> Candidate?
   func tenant(_ id: TenantID) -> TenantResource?
   func tenant(slug: String) -> TenantResource?
   /// By the slug that stands in webhook paths.
   func channelAccount(channel: String, slug: String) -> ChannelAccountResource?
+}
+
+extension ConfigurationSnapshot {
+  package func candidate(of id: BindingID) -> Candidate? { nil }
+
+  /// The form of a binding that a person gets: the candidate for those of a rollout's cohort.
+  package func binding(
+    _ id: BindingID,
+    for externalID: String,
+    on channel: String
+  ) -> ResolvedBinding? {
+    guard let binding = binding(id) else { return nil }
+    guard let candidate = candidate(of: id),
+      candidate.resource.includes(externalID: externalID, on: channel)
+    else { return binding }
+    return candidate.resolved
+  }
+}
+
+/// The new form of a binding under a rollout, with its sections decoded.
+package struct Candidate: Sendable {
+  package let resource: CandidateResource
+  package let resolved: ResolvedBinding
+
+  package init(resource: CandidateResource, resolved: ResolvedBinding) {
+    self.resource = resource
+    self.resolved = resolved
+  }
 }
 
 /// A compiled binding with its sections decoded, ready to run turns on.

@@ -16,12 +16,15 @@ package struct DiskCopy: Sendable {
   /// A switch must not wait while all configuration is written.
   private let switchThread: NIOThreadPool
   private let program: String
+  private let place: String
 
   /// - Parameters:
   ///   - directory: made when it is not there.
   ///   - program: the version that writes.
-  package init(directory: String, program: String = "") throws {
+  ///   - place: see `NodeIdentity.place`.
+  package init(directory: String, program: String = "", place: String = "") throws {
     self.program = program
+    self.place = place
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     configuration = SealedFile(path: "\(directory)/configuration", format: "bndconf1")
     switches = SealedFile(path: "\(directory)/switches", format: "bndswch1")
@@ -58,7 +61,7 @@ package struct DiskCopy: Sendable {
   func write(_ image: ConfigImage) async throws {
     guard let cursor = image.cursor else { return }
     try await onThread(thread) {
-      try configuration.write(try Self.encode(image, cursor, writtenBy: program))
+      try configuration.write(try Self.encode(image, cursor, writtenBy: program, at: place))
     }
   }
 
@@ -69,7 +72,7 @@ package struct DiskCopy: Sendable {
       let told = faults.map(\.description)
       guard let content else { return (nil, told) }
       do {
-        return (try Self.decode(content, readBy: program), told)
+        return (try Self.decode(content, readBy: program, at: place), told)
       } catch {
         return (nil, told + ["the copy can't be decoded: \(error)"])
       }
@@ -80,7 +83,8 @@ package struct DiskCopy: Sendable {
   package static func encode(
     _ image: ConfigImage,
     _ cursor: SubscriptionMachine.Cursor,
-    writtenBy program: String
+    writtenBy program: String,
+    at place: String = ""
   ) throws -> Data {
     var content = Data()
     func add(_ bytes: Data) {
@@ -92,6 +96,7 @@ package struct DiskCopy: Sendable {
     header.storeIncarnation = TenantID(cursor.incarnation).data
     header.rejected = image.rejections.values.map(\.wire)
     header.writtenBy = program
+    header.place = place
     header.orphans = image.orphans.map(\.wire)
     add(try header.serializedBytes())
     var changes = Bindery_V1_Changes()
@@ -108,7 +113,11 @@ package struct DiskCopy: Sendable {
     return content
   }
 
-  package static func decode(_ content: Data, readBy program: String) throws -> ConfigImage {
+  package static func decode(
+    _ content: Data,
+    readBy program: String,
+    at place: String = ""
+  ) throws -> ConfigImage {
     var rest = content[...]
     func next() throws -> Data? {
       if rest.isEmpty { return nil }
@@ -146,6 +155,8 @@ package struct DiskCopy: Sendable {
     }
     // This program may take what the other one refused; what it refused is not in the copy.
     image.needsWhole = !image.rejections.isEmpty && header.writtenBy != program
+    // A candidate for this place may have come and stayed while the node was elsewhere.
+    if header.place != place { image.needsWhole = true }
     return image
   }
 

@@ -44,6 +44,7 @@ struct ImageBuilder {
           image.accounts[.init(channel: account.channel, key: account.slug)] = account
         case .route(let route):
           image.routes[.init(channel: route.channel, key: route.key)] = route
+        case .candidate(let candidate): put(candidate)
         }
       }
     }
@@ -55,8 +56,12 @@ struct ImageBuilder {
   /// A fetched binding goes where its invalidation would take it from.
   mutating func drop(_ id: BindingID) {
     image.hold(nil, for: id)
+    image.hold(nil, insteadOf: id)
     for key in image.rejections.keys {
-      if case .binding(_, id) = key { image.rejections[key] = nil }
+      switch key {
+      case .binding(_, id), .candidate(_, id): image.rejections[key] = nil
+      default: break
+      }
     }
     dropOrphans()
   }
@@ -121,6 +126,41 @@ struct ImageBuilder {
         good.setActive(binding.isActive)
         hold(good)
       }
+    }
+  }
+
+  /// A candidate that is refused is not served at all: its people go on with the binding.
+  private mutating func put(_ candidate: CandidateResource) {
+    let key = ResourceKey.candidate(candidate.tenantID, candidate.bindingID)
+    if var known = image.candidates[candidate.bindingID] ?? before.candidates[candidate.bindingID],
+      known.resource.digest == candidate.digest,
+      known.sections.allSatisfy({ image.sections[$0] != nil })
+    {
+      // The same content: only who has it counts.
+      known.resource = candidate
+      image.hold(known, insteadOf: candidate.bindingID)
+      image.rejections[key] = nil
+      return
+    }
+    do throws(Refusal) {
+      let held = try resolve(
+        BindingResource(
+          tenantID: candidate.tenantID,
+          bindingID: candidate.bindingID,
+          digest: candidate.digest,
+          content: candidate.content,
+          sectionDigests: candidate.sectionDigests,
+          isActive: true
+        )
+      )
+      image.hold(
+        .init(resource: candidate, resolved: held.resolved, sections: held.sections),
+        insteadOf: candidate.bindingID
+      )
+      image.rejections[key] = nil
+    } catch {
+      image.hold(nil, insteadOf: candidate.bindingID)
+      refuse(key, candidate.digest, error)
     }
   }
 
@@ -211,6 +251,7 @@ struct ImageBuilder {
       let name = ConfigImage.RouteName(channel: channel, key: text)
       if image.routes[name]?.tenantID == owner { image.routes[name] = nil }
     case .binding(_, let id): image.hold(nil, for: id)
+    case .candidate(_, let id): image.hold(nil, insteadOf: id)
     case .section:
       guard image.sections[key] != nil else { return }
       image.sections[key]?.isOrphan = true

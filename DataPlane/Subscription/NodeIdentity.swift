@@ -31,4 +31,10 @@ package struct NodeIdentity: Hashable, Sendable {
     self.edges = edges
     self.mode = mode
   }
+
+  /// Region and labels as one text: a copy made at another place may lack candidates.
+  package static func place(region: String, labels: [String: String]) -> String {
+    ([region] + labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
+      .joined(separator: ",")
+  }
 }

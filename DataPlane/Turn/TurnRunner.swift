@@ -39,7 +39,12 @@ package struct TurnRunner: Sendable {
     limits: TurnPlan.Limits = TurnPlan.Limits()
   ) -> TurnPlan? {
     let snapshot = services.configuration.snapshot
-    guard let binding = snapshot.binding(address.bindingID),
+    guard
+      let binding = snapshot.binding(
+        address.bindingID,
+        for: address.externalID,
+        on: address.channel
+      ),
       binding.binding.tenantID == address.tenantID
     else { return nil }
     return TurnPlan(

@@ -5,6 +5,7 @@ package enum ConfigResource: Hashable, Sendable, Codable {
   case section(SectionResource)
   case binding(BindingResource)
   case route(RouteResource)
+  case candidate(CandidateResource)
 
   package var key: ResourceKey {
     switch self {
@@ -13,6 +14,7 @@ package enum ConfigResource: Hashable, Sendable, Codable {
     case .section(let it): .section(it.tenantID, it.digest)
     case .binding(let it): .binding(it.tenantID, it.bindingID)
     case .route(let it): .route(it.tenantID, channel: it.channel, key: it.key)
+    case .candidate(let it): .candidate(it.tenantID, it.bindingID)
     }
   }
 }
@@ -25,10 +27,13 @@ package enum ResourceKey: Hashable, Sendable, Codable {
   case section(TenantID?, Digest)
   case binding(TenantID, BindingID)
   case route(TenantID, channel: String, key: String)
+  /// By the binding that it stands in for.
+  case candidate(TenantID, BindingID)
 
   package var tenantID: TenantID? {
     switch self {
-    case .tenant(let id), .channelAccount(let id, _, _), .binding(let id, _), .route(let id, _, _):
+    case .tenant(let id), .channelAccount(let id, _, _), .binding(let id, _), .route(let id, _, _),
+      .candidate(let id, _):
       id
     case .section(let id, _): id
     }

@@ -186,6 +186,8 @@ package struct Publication: Sendable {
   /// Of the compiler that made the resources: nothing is stored when another one took over. Nil:
   /// unchecked.
   package var generation: Int32?
+  /// What it stores goes out by this rollout: its resources are candidates.
+  package var rollout: RolloutDraft?
 
   package init(
     objects: [StoredObject],

@@ -11,6 +11,7 @@ extension Bindery_V1_Changes {
     case .section(let it): sections.append(it.wire)
     case .binding(let it): bindings.append(it.wire)
     case .route(let it): routes.append(it.wire)
+    case .candidate(let it): candidates.append(it.wire)
     }
   }
 
@@ -62,6 +63,12 @@ package struct ReadChanges: Sendable {
     for it in changes.routes {
       read(.route, it.tenantID, "\(it.channel)/\(it.key)") { () throws(MappingError) in
         try .route(RouteResource(wire: it))
+      }
+    }
+    for it in changes.candidates {
+      read(.candidate, it.tenantID, uuidText(it.bindingID), digest: it.digest) {
+        () throws(MappingError) in
+        try .candidate(CandidateResource(wire: it))
       }
     }
     for key in changes.removed {

@@ -23,6 +23,9 @@ extension ResourceKey {
     case .route(_, let channel, let key):
       wire.kind = .route
       wire.key = "\(channel)/\(key)"
+    case .candidate(_, let binding):
+      wire.kind = .candidate
+      wire.key = binding.description
     }
     return wire
   }
@@ -39,6 +42,11 @@ extension ResourceKey {
     case .binding:
       guard let binding = BindingID(wire.key) else { throw MappingError(.malformed, "binding key") }
       self = .binding(try owner(), binding)
+    case .candidate:
+      guard let binding = BindingID(wire.key) else {
+        throw MappingError(.malformed, "candidate key")
+      }
+      self = .candidate(try owner(), binding)
     case .route:
       guard parts.count == 2 else { throw MappingError(.malformed, "route key") }
       self = .route(try owner(), channel: parts[0], key: parts[1])

@@ -64,6 +64,7 @@ package enum AccessRules {
   static let all: [String: AccessRule] = admin.merging(versions) { first, _ in first }
     .merging(nodes) { first, _ in first }
     .merging(users) { first, _ in first }
+    .merging(rollouts) { first, _ in first }
     .merging(open) { first, _ in first }
 
   /// What load balancers and tools ask before they know anybody.

@@ -51,6 +51,8 @@ extension PlanWork {
         case .route(let route):
           routes.insert(resource.key)
           if !had.contains(route) { put[resource.key] = resource }
+        // A plan for a rollout is turned into candidates later.
+        case .candidate: break
         }
       }
       if key.kind == .tenant {
@@ -152,6 +154,7 @@ extension PlanWork {
     case .section: 2
     case .binding: 3
     case .route: 4
+    case .candidate: 5
     }
   }
 
@@ -162,6 +165,7 @@ extension PlanWork {
     case .section(let it): it.digest.hex
     case .binding(let it): it.bindingID.description
     case .route(let it): "\(it.channel)/\(it.key)"
+    case .candidate(let it): it.bindingID.description
     }
   }
 }

@@ -87,6 +87,66 @@ package nonisolated enum Bindery_V1_TokenRole: SwiftProtobuf.Enum, Swift.CaseIte
 
 }
 
+package nonisolated enum Bindery_V1_RolloutAction: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+  case unspecified // = 0
+
+  /// The hold stands still, gates are not looked at. A node's refusal still rolls it back.
+  case pause // = 1
+
+  /// Goes on where it was paused.
+  case resume // = 2
+
+  /// Takes the next step now, whatever hold and gates say; after the last one everybody has it.
+  case promote // = 3
+
+  /// Gives it to everybody now.
+  case promoteFully // = 4
+
+  /// Takes it back from everybody.
+  case abort // = 5
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .pause
+    case 2: self = .resume
+    case 3: self = .promote
+    case 4: self = .promoteFully
+    case 5: self = .abort
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .pause: return 1
+    case .resume: return 2
+    case .promote: return 3
+    case .promoteFully: return 4
+    case .abort: return 5
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Bindery_V1_RolloutAction] = [
+    .unspecified,
+    .pause,
+    .resume,
+    .promote,
+    .promoteFully,
+    .abort,
+  ]
+
+}
+
 /// A document as the author wrote it, turned into JSON.
 package nonisolated struct Bindery_V1_Document: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1586,12 +1646,562 @@ package nonisolated struct Bindery_V1_ListErasuresResponse: Sendable {
   package init() {}
 }
 
+/// Who has the candidate, and for how long before the next step.
+package nonisolated struct Bindery_V1_RolloutStep: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Part of the people, in hundredths of a percent: 1 to 10000, never less than in the step before.
+  package var basisPoints: UInt32 = 0
+
+  /// Only on nodes of these regions; empty: all.
+  package var regions: [String] = []
+
+  /// Only on nodes with all of these labels.
+  package var labels: Dictionary<String,String> = [:]
+
+  /// In ms, from when the step begins; pauses do not count.
+  package var holdMs: Int64 = 0
+
+  /// Holds until somebody promotes it, however long that takes.
+  package var holdUntilPromoted: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What is compared before each next step: the candidate against the baseline, since the beginning.
+package nonisolated struct Bindery_V1_RolloutGates: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Turns that both arms must have had; 0: no gate.
+  package var minTurns: Int64 = 0
+
+  /// For so long past the hold too few turns are waited for, in ms; 0: as long as it takes.
+  package var timeoutMs: Int64 = 0
+
+  /// What then happens: "pause" or "rollback".
+  package var onTimeout: String = String()
+
+  /// How many more of its turns may fail, in hundredths of a percentage point.
+  package var maxMoreErrors: UInt32 {
+    get {_maxMoreErrors ?? 0}
+    set {_maxMoreErrors = newValue}
+  }
+  /// Returns true if `maxMoreErrors` has been explicitly set.
+  package var hasMaxMoreErrors: Bool {self._maxMoreErrors != nil}
+  /// Clears the value of `maxMoreErrors`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxMoreErrors() {self._maxMoreErrors = nil}
+
+  /// How many more of its turns may be blocked by guardrails, in hundredths of a percentage point.
+  package var maxMoreBlocks: UInt32 {
+    get {_maxMoreBlocks ?? 0}
+    set {_maxMoreBlocks = newValue}
+  }
+  /// Returns true if `maxMoreBlocks` has been explicitly set.
+  package var hasMaxMoreBlocks: Bool {self._maxMoreBlocks != nil}
+  /// Clears the value of `maxMoreBlocks`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxMoreBlocks() {self._maxMoreBlocks = nil}
+
+  /// How much longer its turns may take on average, in hundredths of a percent.
+  package var maxMoreLatency: UInt32 {
+    get {_maxMoreLatency ?? 0}
+    set {_maxMoreLatency = newValue}
+  }
+  /// Returns true if `maxMoreLatency` has been explicitly set.
+  package var hasMaxMoreLatency: Bool {self._maxMoreLatency != nil}
+  /// Clears the value of `maxMoreLatency`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxMoreLatency() {self._maxMoreLatency = nil}
+
+  /// How much more its turns may cost on average, in hundredths of a percent.
+  package var maxMoreCost: UInt32 {
+    get {_maxMoreCost ?? 0}
+    set {_maxMoreCost = newValue}
+  }
+  /// Returns true if `maxMoreCost` has been explicitly set.
+  package var hasMaxMoreCost: Bool {self._maxMoreCost != nil}
+  /// Clears the value of `maxMoreCost`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxMoreCost() {self._maxMoreCost = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _maxMoreErrors: UInt32? = nil
+  fileprivate var _maxMoreBlocks: UInt32? = nil
+  fileprivate var _maxMoreLatency: UInt32? = nil
+  fileprivate var _maxMoreCost: UInt32? = nil
+}
+
+package nonisolated struct Bindery_V1_RolloutStrategy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// At least one, at most 20.
+  package var steps: [Bindery_V1_RolloutStep] = []
+
+  /// Compared before each next step.
+  package var gates: Bindery_V1_RolloutGates {
+    get {_gates ?? Bindery_V1_RolloutGates()}
+    set {_gates = newValue}
+  }
+  /// Returns true if `gates` has been explicitly set.
+  package var hasGates: Bool {self._gates != nil}
+  /// Clears the value of `gates`. Subsequent reads from it will return its default value.
+  package mutating func clearGates() {self._gates = nil}
+
+  /// A node that was given a step and does not confirm it for so long rolls it back, whether it left,
+  /// comes and goes or stays silent; in ms, 0: two minutes.
+  package var nodeTimeoutMs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _gates: Bindery_V1_RolloutGates? = nil
+}
+
+package nonisolated struct Bindery_V1_CreateRolloutRequest: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// New versions of Humans, Teams and Agents of one tenant that exist; others are unchanged.
+  package var documents: [Bindery_V1_Document] {
+    get {_storage._documents}
+    set {_uniqueStorage()._documents = newValue}
+  }
+
+  /// How they go out.
+  package var strategy: Bindery_V1_RolloutStrategy {
+    get {_storage._strategy ?? Bindery_V1_RolloutStrategy()}
+    set {_uniqueStorage()._strategy = newValue}
+  }
+  /// Returns true if `strategy` has been explicitly set.
+  package var hasStrategy: Bool {_storage._strategy != nil}
+  /// Clears the value of `strategy`. Subsequent reads from it will return its default value.
+  package mutating func clearStrategy() {_uniqueStorage()._strategy = nil}
+
+  /// Unique within the tenant, as slugs are; empty: made from the first tier and its version.
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
+
+  /// Plan only: nothing is stored.
+  package var dryRun: Bool {
+    get {_storage._dryRun}
+    set {_uniqueStorage()._dryRun = newValue}
+  }
+
+  /// Why, for the history.
+  package var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
+
+  /// Who, for the history.
+  package var author: String {
+    get {_storage._author}
+    set {_uniqueStorage()._author = newValue}
+  }
+
+  /// Label of the source, as in ApplyRequest.
+  package var source: String {
+    get {_storage._source}
+    set {_uniqueStorage()._source = newValue}
+  }
+
+  /// As in ApplyRequest.
+  package var takeOver: Bool {
+    get {_storage._takeOver}
+    set {_uniqueStorage()._takeOver = newValue}
+  }
+
+  /// As in ApplyRequest.
+  package var expected: [Bindery_V1_ObjectVersion] {
+    get {_storage._expected}
+    set {_uniqueStorage()._expected = newValue}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+package nonisolated struct Bindery_V1_CreateRolloutResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Whether the documents are valid; false: nothing was stored.
+  package var ok: Bool = false
+
+  /// A row for each document.
+  package var changes: [Bindery_V1_PlannedChange] = []
+
+  /// What is wrong.
+  package var diagnostics: [Bindery_V1_Diagnostic] = []
+
+  /// Bindings that get a candidate, "tenant/slug".
+  package var bindings: [String] = []
+
+  /// What was created; absent in a dry run.
+  package var rollout: Bindery_V1_Rollout {
+    get {_rollout ?? Bindery_V1_Rollout()}
+    set {_rollout = newValue}
+  }
+  /// Returns true if `rollout` has been explicitly set.
+  package var hasRollout: Bool {self._rollout != nil}
+  /// Clears the value of `rollout`. Subsequent reads from it will return its default value.
+  package mutating func clearRollout() {self._rollout = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _rollout: Bindery_V1_Rollout? = nil
+}
+
+package nonisolated struct Bindery_V1_GetRolloutRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Slug of the tenant.
+  package var tenant: String = String()
+
+  /// Name of the rollout.
+  package var name: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_ListRolloutsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Slug of the tenant; empty: all that the caller may see.
+  package var tenant: String = String()
+
+  /// Only those that have not ended.
+  package var activeOnly: Bool = false
+
+  /// At most so many; 0: 100, at most 1000.
+  package var pageSize: Int32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_ListRolloutsResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Without nodes and bindings.
+  package var rollouts: [Bindery_V1_Rollout] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_ControlRolloutRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Slug of the tenant.
+  package var tenant: String = String()
+
+  /// Name of the rollout.
+  package var name: String = String()
+
+  /// What to do.
+  package var action: Bindery_V1_RolloutAction = .unspecified
+
+  /// Why, for the audit log.
+  package var reason: String = String()
+
+  /// Who, for the audit log.
+  package var author: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A tier that a rollout carries.
+package nonisolated struct Bindery_V1_RolloutObject: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "Human", "Team" or "Agent".
+  package var kind: String = String()
+
+  /// Slug within the tenant.
+  package var slug: String = String()
+
+  /// Version of the baseline.
+  package var baselineVersion: Int32 = 0
+
+  /// Version of the candidate.
+  package var candidateVersion: Int32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A binding under a rollout.
+package nonisolated struct Bindery_V1_RolloutBinding: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Slug within the tenant.
+  package var slug: String = String()
+
+  /// Of the form that most people have at first (hex).
+  package var baselineDigest: String = String()
+
+  /// Of the form that the cohort has (hex).
+  package var candidateDigest: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A node that the current step, or an earlier one, gave the candidate to.
+package nonisolated struct Bindery_V1_RolloutNode: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its name.
+  package var nodeID: String = String()
+
+  /// Its region.
+  package var region: String = String()
+
+  /// Revision that it serves.
+  package var revision: Int64 = 0
+
+  /// Whether it has confirmed the current step, or had confirmed the last one.
+  package var confirmed: Bool = false
+
+  /// When a control plane last heard of it; Unix time in ms.
+  package var lastSeenMs: Int64 = 0
+
+  /// Set when it refused the candidate.
+  package var rejectedCode: String = String()
+
+  /// One sentence for people.
+  package var rejectedMessage: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// One figure of a gate.
+package nonisolated struct Bindery_V1_RolloutGateResult: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "errors", "blocks", "latency" or "cost".
+  package var gate: String = String()
+
+  /// Of the baseline: a part of its turns, or ms or pico-USD a turn.
+  package var baseline: Double = 0
+
+  /// Likewise of the candidate.
+  package var candidate: Double = 0
+
+  /// The highest that the candidate may have.
+  package var limit: Double = 0
+
+  /// Whether it is within the limit.
+  package var passed: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Bindery_V1_Rollout: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Slug of the tenant.
+  package var tenant: String {
+    get {_storage._tenant}
+    set {_uniqueStorage()._tenant = newValue}
+  }
+
+  /// Unique within the tenant.
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
+
+  /// 16 bytes.
+  package var id: Data {
+    get {_storage._id}
+    set {_uniqueStorage()._id = newValue}
+  }
+
+  /// "running", "paused", "promoted", "rolled_back" or "aborted".
+  package var state: String {
+    get {_storage._state}
+    set {_uniqueStorage()._state = newValue}
+  }
+
+  /// How it goes out.
+  package var strategy: Bindery_V1_RolloutStrategy {
+    get {_storage._strategy ?? Bindery_V1_RolloutStrategy()}
+    set {_uniqueStorage()._strategy = newValue}
+  }
+  /// Returns true if `strategy` has been explicitly set.
+  package var hasStrategy: Bool {_storage._strategy != nil}
+  /// Clears the value of `strategy`. Subsequent reads from it will return its default value.
+  package mutating func clearStrategy() {_uniqueStorage()._strategy = nil}
+
+  /// The current step, or the last one it was in; from 0.
+  package var step: Int32 {
+    get {_storage._step}
+    set {_uniqueStorage()._step = newValue}
+  }
+
+  /// Unix time in ms.
+  package var createdAtMs: Int64 {
+    get {_storage._createdAtMs}
+    set {_uniqueStorage()._createdAtMs = newValue}
+  }
+
+  /// Who made it.
+  package var author: String {
+    get {_storage._author}
+    set {_uniqueStorage()._author = newValue}
+  }
+
+  /// Why.
+  package var reason: String {
+    get {_storage._reason}
+    set {_uniqueStorage()._reason = newValue}
+  }
+
+  /// How long the current step has been held, in ms, pauses left out.
+  package var heldMs: Int64 {
+    get {_storage._heldMs}
+    set {_uniqueStorage()._heldMs = newValue}
+  }
+
+  /// Revision that brought the current step, or the end.
+  package var revision: Int64 {
+    get {_storage._revision}
+    set {_uniqueStorage()._revision = newValue}
+  }
+
+  /// What it waits for, in words.
+  package var waiting: String {
+    get {_storage._waiting}
+    set {_uniqueStorage()._waiting = newValue}
+  }
+
+  /// Unix time in ms; 0 while it is active.
+  package var endedAtMs: Int64 {
+    get {_storage._endedAtMs}
+    set {_uniqueStorage()._endedAtMs = newValue}
+  }
+
+  /// Why it ended: "PROMOTED", "ABORTED", "NODE_REJECTED", "NODE_LOST", "GATE_FAILED", "GATE_TIMEOUT".
+  package var endCode: String {
+    get {_storage._endCode}
+    set {_uniqueStorage()._endCode = newValue}
+  }
+
+  /// The same in words, with node, code and figures.
+  package var endMessage: String {
+    get {_storage._endMessage}
+    set {_uniqueStorage()._endMessage = newValue}
+  }
+
+  /// What it carries.
+  package var objects: [Bindery_V1_RolloutObject] {
+    get {_storage._objects}
+    set {_uniqueStorage()._objects = newValue}
+  }
+
+  /// The first 100 of them.
+  package var bindings: [Bindery_V1_RolloutBinding] {
+    get {_storage._bindings}
+    set {_uniqueStorage()._bindings = newValue}
+  }
+
+  /// How many bindings there are.
+  package var bindingCount: Int32 {
+    get {_storage._bindingCount}
+    set {_uniqueStorage()._bindingCount = newValue}
+  }
+
+  /// Nodes that have, or are to have, the candidate.
+  package var nodes: [Bindery_V1_RolloutNode] {
+    get {_storage._nodes}
+    set {_uniqueStorage()._nodes = newValue}
+  }
+
+  /// Figures of the last look at the gates.
+  package var gateResults: [Bindery_V1_RolloutGateResult] {
+    get {_storage._gateResults}
+    set {_uniqueStorage()._gateResults = newValue}
+  }
+
+  /// Turns of both arms at that look.
+  package var baselineTurns: Int64 {
+    get {_storage._baselineTurns}
+    set {_uniqueStorage()._baselineTurns = newValue}
+  }
+
+  /// Likewise of the candidate.
+  package var candidateTurns: Int64 {
+    get {_storage._candidateTurns}
+    set {_uniqueStorage()._candidateTurns = newValue}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "bindery.v1"
 
 nonisolated extension Bindery_V1_TokenRole: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOKEN_ROLE_UNSPECIFIED\0\u{1}TOKEN_ROLE_ADMIN\0\u{1}TOKEN_ROLE_AUTHOR\0\u{1}TOKEN_ROLE_VIEWER\0\u{1}TOKEN_ROLE_NODE\0\u{1}TOKEN_ROLE_OPERATOR\0")
+}
+
+nonisolated extension Bindery_V1_RolloutAction: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ROLLOUT_ACTION_UNSPECIFIED\0\u{1}ROLLOUT_ACTION_PAUSE\0\u{1}ROLLOUT_ACTION_RESUME\0\u{1}ROLLOUT_ACTION_PROMOTE\0\u{1}ROLLOUT_ACTION_PROMOTE_FULLY\0\u{1}ROLLOUT_ACTION_ABORT\0")
 }
 
 nonisolated extension Bindery_V1_Document: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -4437,6 +5047,911 @@ nonisolated extension Bindery_V1_ListErasuresResponse: SwiftProtobuf.Message, Sw
   package static func ==(lhs: Bindery_V1_ListErasuresResponse, rhs: Bindery_V1_ListErasuresResponse) -> Bool {
     if lhs.receipts != rhs.receipts {return false}
     if lhs.nextPageToken != rhs.nextPageToken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutStep: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutStep"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}basis_points\0\u{1}regions\0\u{1}labels\0\u{3}hold_ms\0\u{3}hold_until_promoted\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.basisPoints) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.regions) }()
+      case 3: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.labels) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.holdMs) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.holdUntilPromoted) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.basisPoints != 0 {
+      try visitor.visitSingularUInt32Field(value: self.basisPoints, fieldNumber: 1)
+    }
+    if !self.regions.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.regions, fieldNumber: 2)
+    }
+    if !self.labels.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.labels, fieldNumber: 3)
+    }
+    if self.holdMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.holdMs, fieldNumber: 4)
+    }
+    if self.holdUntilPromoted != false {
+      try visitor.visitSingularBoolField(value: self.holdUntilPromoted, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutStep, rhs: Bindery_V1_RolloutStep) -> Bool {
+    if lhs.basisPoints != rhs.basisPoints {return false}
+    if lhs.regions != rhs.regions {return false}
+    if lhs.labels != rhs.labels {return false}
+    if lhs.holdMs != rhs.holdMs {return false}
+    if lhs.holdUntilPromoted != rhs.holdUntilPromoted {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutGates: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutGates"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}min_turns\0\u{3}timeout_ms\0\u{3}on_timeout\0\u{3}max_more_errors\0\u{3}max_more_blocks\0\u{3}max_more_latency\0\u{3}max_more_cost\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.minTurns) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.timeoutMs) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.onTimeout) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self._maxMoreErrors) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self._maxMoreBlocks) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self._maxMoreLatency) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self._maxMoreCost) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.minTurns != 0 {
+      try visitor.visitSingularInt64Field(value: self.minTurns, fieldNumber: 1)
+    }
+    if self.timeoutMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.timeoutMs, fieldNumber: 2)
+    }
+    if !self.onTimeout.isEmpty {
+      try visitor.visitSingularStringField(value: self.onTimeout, fieldNumber: 3)
+    }
+    try { if let v = self._maxMoreErrors {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._maxMoreBlocks {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._maxMoreLatency {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 6)
+    } }()
+    try { if let v = self._maxMoreCost {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutGates, rhs: Bindery_V1_RolloutGates) -> Bool {
+    if lhs.minTurns != rhs.minTurns {return false}
+    if lhs.timeoutMs != rhs.timeoutMs {return false}
+    if lhs.onTimeout != rhs.onTimeout {return false}
+    if lhs._maxMoreErrors != rhs._maxMoreErrors {return false}
+    if lhs._maxMoreBlocks != rhs._maxMoreBlocks {return false}
+    if lhs._maxMoreLatency != rhs._maxMoreLatency {return false}
+    if lhs._maxMoreCost != rhs._maxMoreCost {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutStrategy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutStrategy"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}steps\0\u{1}gates\0\u{3}node_timeout_ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.steps) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._gates) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.nodeTimeoutMs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.steps.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.steps, fieldNumber: 1)
+    }
+    try { if let v = self._gates {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.nodeTimeoutMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.nodeTimeoutMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutStrategy, rhs: Bindery_V1_RolloutStrategy) -> Bool {
+    if lhs.steps != rhs.steps {return false}
+    if lhs._gates != rhs._gates {return false}
+    if lhs.nodeTimeoutMs != rhs.nodeTimeoutMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_CreateRolloutRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CreateRolloutRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}documents\0\u{1}strategy\0\u{1}name\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0\u{1}source\0\u{3}take_over\0\u{1}expected\0")
+
+  fileprivate class _StorageClass {
+    var _documents: [Bindery_V1_Document] = []
+    var _strategy: Bindery_V1_RolloutStrategy? = nil
+    var _name: String = String()
+    var _dryRun: Bool = false
+    var _reason: String = String()
+    var _author: String = String()
+    var _source: String = String()
+    var _takeOver: Bool = false
+    var _expected: [Bindery_V1_ObjectVersion] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _documents = source._documents
+      _strategy = source._strategy
+      _name = source._name
+      _dryRun = source._dryRun
+      _reason = source._reason
+      _author = source._author
+      _source = source._source
+      _takeOver = source._takeOver
+      _expected = source._expected
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeRepeatedMessageField(value: &_storage._documents) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._strategy) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 4: try { try decoder.decodeSingularBoolField(value: &_storage._dryRun) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 6: try { try decoder.decodeSingularStringField(value: &_storage._author) }()
+        case 7: try { try decoder.decodeSingularStringField(value: &_storage._source) }()
+        case 8: try { try decoder.decodeSingularBoolField(value: &_storage._takeOver) }()
+        case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._expected) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._documents.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._documents, fieldNumber: 1)
+      }
+      try { if let v = _storage._strategy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 3)
+      }
+      if _storage._dryRun != false {
+        try visitor.visitSingularBoolField(value: _storage._dryRun, fieldNumber: 4)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 5)
+      }
+      if !_storage._author.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._author, fieldNumber: 6)
+      }
+      if !_storage._source.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._source, fieldNumber: 7)
+      }
+      if _storage._takeOver != false {
+        try visitor.visitSingularBoolField(value: _storage._takeOver, fieldNumber: 8)
+      }
+      if !_storage._expected.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._expected, fieldNumber: 9)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_CreateRolloutRequest, rhs: Bindery_V1_CreateRolloutRequest) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._documents != rhs_storage._documents {return false}
+        if _storage._strategy != rhs_storage._strategy {return false}
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._dryRun != rhs_storage._dryRun {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._author != rhs_storage._author {return false}
+        if _storage._source != rhs_storage._source {return false}
+        if _storage._takeOver != rhs_storage._takeOver {return false}
+        if _storage._expected != rhs_storage._expected {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_CreateRolloutResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CreateRolloutResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ok\0\u{1}changes\0\u{1}diagnostics\0\u{1}bindings\0\u{1}rollout\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.ok) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.changes) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.diagnostics) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.bindings) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._rollout) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.ok != false {
+      try visitor.visitSingularBoolField(value: self.ok, fieldNumber: 1)
+    }
+    if !self.changes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.changes, fieldNumber: 2)
+    }
+    if !self.diagnostics.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.diagnostics, fieldNumber: 3)
+    }
+    if !self.bindings.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.bindings, fieldNumber: 4)
+    }
+    try { if let v = self._rollout {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_CreateRolloutResponse, rhs: Bindery_V1_CreateRolloutResponse) -> Bool {
+    if lhs.ok != rhs.ok {return false}
+    if lhs.changes != rhs.changes {return false}
+    if lhs.diagnostics != rhs.diagnostics {return false}
+    if lhs.bindings != rhs.bindings {return false}
+    if lhs._rollout != rhs._rollout {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_GetRolloutRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".GetRolloutRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}name\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_GetRolloutRequest, rhs: Bindery_V1_GetRolloutRequest) -> Bool {
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ListRolloutsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListRolloutsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{3}active_only\0\u{3}page_size\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.activeOnly) }()
+      case 3: try { try decoder.decodeSingularInt32Field(value: &self.pageSize) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 1)
+    }
+    if self.activeOnly != false {
+      try visitor.visitSingularBoolField(value: self.activeOnly, fieldNumber: 2)
+    }
+    if self.pageSize != 0 {
+      try visitor.visitSingularInt32Field(value: self.pageSize, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ListRolloutsRequest, rhs: Bindery_V1_ListRolloutsRequest) -> Bool {
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.activeOnly != rhs.activeOnly {return false}
+    if lhs.pageSize != rhs.pageSize {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ListRolloutsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ListRolloutsResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rollouts\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.rollouts) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.rollouts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.rollouts, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ListRolloutsResponse, rhs: Bindery_V1_ListRolloutsResponse) -> Bool {
+    if lhs.rollouts != rhs.rollouts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_ControlRolloutRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ControlRolloutRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}name\0\u{1}action\0\u{1}reason\0\u{1}author\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.action) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenant.isEmpty {
+      try visitor.visitSingularStringField(value: self.tenant, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    if self.action != .unspecified {
+      try visitor.visitSingularEnumField(value: self.action, fieldNumber: 3)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 4)
+    }
+    if !self.author.isEmpty {
+      try visitor.visitSingularStringField(value: self.author, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_ControlRolloutRequest, rhs: Bindery_V1_ControlRolloutRequest) -> Bool {
+    if lhs.tenant != rhs.tenant {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.author != rhs.author {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutObject: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutObject"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}slug\0\u{3}baseline_version\0\u{3}candidate_version\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 3: try { try decoder.decodeSingularInt32Field(value: &self.baselineVersion) }()
+      case 4: try { try decoder.decodeSingularInt32Field(value: &self.candidateVersion) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.slug.isEmpty {
+      try visitor.visitSingularStringField(value: self.slug, fieldNumber: 2)
+    }
+    if self.baselineVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.baselineVersion, fieldNumber: 3)
+    }
+    if self.candidateVersion != 0 {
+      try visitor.visitSingularInt32Field(value: self.candidateVersion, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutObject, rhs: Bindery_V1_RolloutObject) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.slug != rhs.slug {return false}
+    if lhs.baselineVersion != rhs.baselineVersion {return false}
+    if lhs.candidateVersion != rhs.candidateVersion {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutBinding: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutBinding"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slug\0\u{3}baseline_digest\0\u{3}candidate_digest\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.slug) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.baselineDigest) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.candidateDigest) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.slug.isEmpty {
+      try visitor.visitSingularStringField(value: self.slug, fieldNumber: 1)
+    }
+    if !self.baselineDigest.isEmpty {
+      try visitor.visitSingularStringField(value: self.baselineDigest, fieldNumber: 2)
+    }
+    if !self.candidateDigest.isEmpty {
+      try visitor.visitSingularStringField(value: self.candidateDigest, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutBinding, rhs: Bindery_V1_RolloutBinding) -> Bool {
+    if lhs.slug != rhs.slug {return false}
+    if lhs.baselineDigest != rhs.baselineDigest {return false}
+    if lhs.candidateDigest != rhs.candidateDigest {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutNode"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}node_id\0\u{1}region\0\u{1}revision\0\u{1}confirmed\0\u{3}last_seen_ms\0\u{3}rejected_code\0\u{3}rejected_message\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.nodeID) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.region) }()
+      case 3: try { try decoder.decodeSingularInt64Field(value: &self.revision) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.confirmed) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.lastSeenMs) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.rejectedCode) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.rejectedMessage) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodeID.isEmpty {
+      try visitor.visitSingularStringField(value: self.nodeID, fieldNumber: 1)
+    }
+    if !self.region.isEmpty {
+      try visitor.visitSingularStringField(value: self.region, fieldNumber: 2)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularInt64Field(value: self.revision, fieldNumber: 3)
+    }
+    if self.confirmed != false {
+      try visitor.visitSingularBoolField(value: self.confirmed, fieldNumber: 4)
+    }
+    if self.lastSeenMs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lastSeenMs, fieldNumber: 5)
+    }
+    if !self.rejectedCode.isEmpty {
+      try visitor.visitSingularStringField(value: self.rejectedCode, fieldNumber: 6)
+    }
+    if !self.rejectedMessage.isEmpty {
+      try visitor.visitSingularStringField(value: self.rejectedMessage, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutNode, rhs: Bindery_V1_RolloutNode) -> Bool {
+    if lhs.nodeID != rhs.nodeID {return false}
+    if lhs.region != rhs.region {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.confirmed != rhs.confirmed {return false}
+    if lhs.lastSeenMs != rhs.lastSeenMs {return false}
+    if lhs.rejectedCode != rhs.rejectedCode {return false}
+    if lhs.rejectedMessage != rhs.rejectedMessage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_RolloutGateResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RolloutGateResult"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}gate\0\u{1}baseline\0\u{1}candidate\0\u{1}limit\0\u{1}passed\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.gate) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.baseline) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.candidate) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.limit) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.passed) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.gate.isEmpty {
+      try visitor.visitSingularStringField(value: self.gate, fieldNumber: 1)
+    }
+    if self.baseline.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.baseline, fieldNumber: 2)
+    }
+    if self.candidate.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.candidate, fieldNumber: 3)
+    }
+    if self.limit.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.limit, fieldNumber: 4)
+    }
+    if self.passed != false {
+      try visitor.visitSingularBoolField(value: self.passed, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_RolloutGateResult, rhs: Bindery_V1_RolloutGateResult) -> Bool {
+    if lhs.gate != rhs.gate {return false}
+    if lhs.baseline != rhs.baseline {return false}
+    if lhs.candidate != rhs.candidate {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.passed != rhs.passed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Bindery_V1_Rollout: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Rollout"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}name\0\u{1}id\0\u{1}state\0\u{1}strategy\0\u{1}step\0\u{3}created_at_ms\0\u{1}author\0\u{1}reason\0\u{3}held_ms\0\u{1}revision\0\u{1}waiting\0\u{3}ended_at_ms\0\u{3}end_code\0\u{3}end_message\0\u{1}objects\0\u{1}bindings\0\u{3}binding_count\0\u{1}nodes\0\u{3}gate_results\0\u{3}baseline_turns\0\u{3}candidate_turns\0")
+
+  fileprivate class _StorageClass {
+    var _tenant: String = String()
+    var _name: String = String()
+    var _id: Data = Data()
+    var _state: String = String()
+    var _strategy: Bindery_V1_RolloutStrategy? = nil
+    var _step: Int32 = 0
+    var _createdAtMs: Int64 = 0
+    var _author: String = String()
+    var _reason: String = String()
+    var _heldMs: Int64 = 0
+    var _revision: Int64 = 0
+    var _waiting: String = String()
+    var _endedAtMs: Int64 = 0
+    var _endCode: String = String()
+    var _endMessage: String = String()
+    var _objects: [Bindery_V1_RolloutObject] = []
+    var _bindings: [Bindery_V1_RolloutBinding] = []
+    var _bindingCount: Int32 = 0
+    var _nodes: [Bindery_V1_RolloutNode] = []
+    var _gateResults: [Bindery_V1_RolloutGateResult] = []
+    var _baselineTurns: Int64 = 0
+    var _candidateTurns: Int64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _tenant = source._tenant
+      _name = source._name
+      _id = source._id
+      _state = source._state
+      _strategy = source._strategy
+      _step = source._step
+      _createdAtMs = source._createdAtMs
+      _author = source._author
+      _reason = source._reason
+      _heldMs = source._heldMs
+      _revision = source._revision
+      _waiting = source._waiting
+      _endedAtMs = source._endedAtMs
+      _endCode = source._endCode
+      _endMessage = source._endMessage
+      _objects = source._objects
+      _bindings = source._bindings
+      _bindingCount = source._bindingCount
+      _nodes = source._nodes
+      _gateResults = source._gateResults
+      _baselineTurns = source._baselineTurns
+      _candidateTurns = source._candidateTurns
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._tenant) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 3: try { try decoder.decodeSingularBytesField(value: &_storage._id) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._state) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._strategy) }()
+        case 6: try { try decoder.decodeSingularInt32Field(value: &_storage._step) }()
+        case 7: try { try decoder.decodeSingularInt64Field(value: &_storage._createdAtMs) }()
+        case 8: try { try decoder.decodeSingularStringField(value: &_storage._author) }()
+        case 9: try { try decoder.decodeSingularStringField(value: &_storage._reason) }()
+        case 10: try { try decoder.decodeSingularInt64Field(value: &_storage._heldMs) }()
+        case 11: try { try decoder.decodeSingularInt64Field(value: &_storage._revision) }()
+        case 12: try { try decoder.decodeSingularStringField(value: &_storage._waiting) }()
+        case 13: try { try decoder.decodeSingularInt64Field(value: &_storage._endedAtMs) }()
+        case 14: try { try decoder.decodeSingularStringField(value: &_storage._endCode) }()
+        case 15: try { try decoder.decodeSingularStringField(value: &_storage._endMessage) }()
+        case 16: try { try decoder.decodeRepeatedMessageField(value: &_storage._objects) }()
+        case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._bindings) }()
+        case 18: try { try decoder.decodeSingularInt32Field(value: &_storage._bindingCount) }()
+        case 19: try { try decoder.decodeRepeatedMessageField(value: &_storage._nodes) }()
+        case 20: try { try decoder.decodeRepeatedMessageField(value: &_storage._gateResults) }()
+        case 21: try { try decoder.decodeSingularInt64Field(value: &_storage._baselineTurns) }()
+        case 22: try { try decoder.decodeSingularInt64Field(value: &_storage._candidateTurns) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._tenant.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._tenant, fieldNumber: 1)
+      }
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 2)
+      }
+      if !_storage._id.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._id, fieldNumber: 3)
+      }
+      if !_storage._state.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._state, fieldNumber: 4)
+      }
+      try { if let v = _storage._strategy {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      if _storage._step != 0 {
+        try visitor.visitSingularInt32Field(value: _storage._step, fieldNumber: 6)
+      }
+      if _storage._createdAtMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._createdAtMs, fieldNumber: 7)
+      }
+      if !_storage._author.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._author, fieldNumber: 8)
+      }
+      if !_storage._reason.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._reason, fieldNumber: 9)
+      }
+      if _storage._heldMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._heldMs, fieldNumber: 10)
+      }
+      if _storage._revision != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._revision, fieldNumber: 11)
+      }
+      if !_storage._waiting.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._waiting, fieldNumber: 12)
+      }
+      if _storage._endedAtMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._endedAtMs, fieldNumber: 13)
+      }
+      if !_storage._endCode.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._endCode, fieldNumber: 14)
+      }
+      if !_storage._endMessage.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._endMessage, fieldNumber: 15)
+      }
+      if !_storage._objects.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._objects, fieldNumber: 16)
+      }
+      if !_storage._bindings.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._bindings, fieldNumber: 17)
+      }
+      if _storage._bindingCount != 0 {
+        try visitor.visitSingularInt32Field(value: _storage._bindingCount, fieldNumber: 18)
+      }
+      if !_storage._nodes.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._nodes, fieldNumber: 19)
+      }
+      if !_storage._gateResults.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._gateResults, fieldNumber: 20)
+      }
+      if _storage._baselineTurns != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._baselineTurns, fieldNumber: 21)
+      }
+      if _storage._candidateTurns != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._candidateTurns, fieldNumber: 22)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_Rollout, rhs: Bindery_V1_Rollout) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._tenant != rhs_storage._tenant {return false}
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._id != rhs_storage._id {return false}
+        if _storage._state != rhs_storage._state {return false}
+        if _storage._strategy != rhs_storage._strategy {return false}
+        if _storage._step != rhs_storage._step {return false}
+        if _storage._createdAtMs != rhs_storage._createdAtMs {return false}
+        if _storage._author != rhs_storage._author {return false}
+        if _storage._reason != rhs_storage._reason {return false}
+        if _storage._heldMs != rhs_storage._heldMs {return false}
+        if _storage._revision != rhs_storage._revision {return false}
+        if _storage._waiting != rhs_storage._waiting {return false}
+        if _storage._endedAtMs != rhs_storage._endedAtMs {return false}
+        if _storage._endCode != rhs_storage._endCode {return false}
+        if _storage._endMessage != rhs_storage._endMessage {return false}
+        if _storage._objects != rhs_storage._objects {return false}
+        if _storage._bindings != rhs_storage._bindings {return false}
+        if _storage._bindingCount != rhs_storage._bindingCount {return false}
+        if _storage._nodes != rhs_storage._nodes {return false}
+        if _storage._gateResults != rhs_storage._gateResults {return false}
+        if _storage._baselineTurns != rhs_storage._baselineTurns {return false}
+        if _storage._candidateTurns != rhs_storage._candidateTurns {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

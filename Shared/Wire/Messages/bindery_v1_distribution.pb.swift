@@ -88,6 +88,9 @@ package nonisolated enum Bindery_V1_ResourceKind: SwiftProtobuf.Enum, Swift.Case
 
   /// Key: tenant id (or the nil UUID for platform sections), "/", digest in hex.
   case section // = 5
+
+  /// Key: binding id.
+  case candidate // = 6
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -102,6 +105,7 @@ package nonisolated enum Bindery_V1_ResourceKind: SwiftProtobuf.Enum, Swift.Case
     case 3: self = .tenant
     case 4: self = .channelAccount
     case 5: self = .section
+    case 6: self = .candidate
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -114,6 +118,7 @@ package nonisolated enum Bindery_V1_ResourceKind: SwiftProtobuf.Enum, Swift.Case
     case .tenant: return 3
     case .channelAccount: return 4
     case .section: return 5
+    case .candidate: return 6
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -126,6 +131,7 @@ package nonisolated enum Bindery_V1_ResourceKind: SwiftProtobuf.Enum, Swift.Case
     .tenant,
     .channelAccount,
     .section,
+    .candidate,
   ]
 
 }
@@ -773,6 +779,9 @@ package nonisolated struct Bindery_V1_Changes: Sendable {
   /// Resources that no longer exist.
   package var removed: [Bindery_V1_ResourceKey] = []
 
+  /// What a part of the people gets in place of a binding above, while a rollout lasts.
+  package var candidates: [Bindery_V1_Candidate] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -970,6 +979,47 @@ package nonisolated struct Bindery_V1_Binding: Sendable {
   package init() {}
 }
 
+/// The new form of a binding under a rollout. Sent only to nodes that the rollout's step names; a node
+/// serves it to the people of its cohort and the binding itself to the others. Removed when the rollout
+/// ends; a node that refuses it goes on with the binding.
+package nonisolated struct Bindery_V1_Candidate: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Owner (16 bytes).
+  package var tenantID: Data = Data()
+
+  /// Binding id (16 bytes).
+  package var bindingID: Data = Data()
+
+  /// Rollout id (16 bytes); part of what chooses the cohort.
+  package var rolloutID: Data = Data()
+
+  /// SHA-256 of content (32 bytes).
+  package var digest: Data = Data()
+
+  /// RFC 8785 canonical JSON of Domain's CompiledBinding.
+  package var content: Data = Data()
+
+  /// Digests (32 bytes) of the sections that content names.
+  package var sectionDigests: [Data] = []
+
+  /// Size of the cohort in hundredths of a percent, 0 to 10000: whoever's bucket is below has the
+  /// candidate.
+  package var basisPoints: UInt32 = 0
+
+  /// Regions whose nodes have it; empty: all.
+  package var regions: [String] = []
+
+  /// Labels that a node must have.
+  package var labels: Dictionary<String,String> = [:]
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// Where messages for a number or host go.
 package nonisolated struct Bindery_V1_Route: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1130,6 +1180,9 @@ package nonisolated struct Bindery_V1_DiskCopyHeader: Sendable {
   /// Sections that the control plane has removed, which a form held in place of a refused one names.
   package var orphans: [Bindery_V1_ResourceKey] = []
 
+  /// Region and labels that the node had: with others it may have to hold other candidates.
+  package var place: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1144,7 +1197,7 @@ nonisolated extension Bindery_V1_WatchMode: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension Bindery_V1_ResourceKind: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0RESOURCE_KIND_UNSPECIFIED\0\u{1}RESOURCE_KIND_BINDING\0\u{1}RESOURCE_KIND_ROUTE\0\u{1}RESOURCE_KIND_TENANT\0\u{1}RESOURCE_KIND_CHANNEL_ACCOUNT\0\u{1}RESOURCE_KIND_SECTION\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0RESOURCE_KIND_UNSPECIFIED\0\u{1}RESOURCE_KIND_BINDING\0\u{1}RESOURCE_KIND_ROUTE\0\u{1}RESOURCE_KIND_TENANT\0\u{1}RESOURCE_KIND_CHANNEL_ACCOUNT\0\u{1}RESOURCE_KIND_SECTION\0\u{1}RESOURCE_KIND_CANDIDATE\0")
 }
 
 nonisolated extension Bindery_V1_SectionKind: SwiftProtobuf._ProtoNameProviding {
@@ -1943,7 +1996,7 @@ nonisolated extension Bindery_V1_CursorExpired: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Bindery_V1_Changes: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Changes"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sections\0\u{1}bindings\0\u{1}routes\0\u{1}tenants\0\u{3}channel_accounts\0\u{1}removed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sections\0\u{1}bindings\0\u{1}routes\0\u{1}tenants\0\u{3}channel_accounts\0\u{1}removed\0\u{1}candidates\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1957,6 +2010,7 @@ nonisolated extension Bindery_V1_Changes: SwiftProtobuf.Message, SwiftProtobuf._
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.tenants) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.channelAccounts) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.removed) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.candidates) }()
       default: break
       }
     }
@@ -1981,6 +2035,9 @@ nonisolated extension Bindery_V1_Changes: SwiftProtobuf.Message, SwiftProtobuf._
     if !self.removed.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.removed, fieldNumber: 6)
     }
+    if !self.candidates.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.candidates, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1991,6 +2048,7 @@ nonisolated extension Bindery_V1_Changes: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.tenants != rhs.tenants {return false}
     if lhs.channelAccounts != rhs.channelAccounts {return false}
     if lhs.removed != rhs.removed {return false}
+    if lhs.candidates != rhs.candidates {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2349,6 +2407,76 @@ nonisolated extension Bindery_V1_Binding: SwiftProtobuf.Message, SwiftProtobuf._
   }
 }
 
+nonisolated extension Bindery_V1_Candidate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Candidate"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}tenant_id\0\u{3}binding_id\0\u{3}rollout_id\0\u{1}digest\0\u{1}content\0\u{3}section_digests\0\u{3}basis_points\0\u{1}regions\0\u{1}labels\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.tenantID) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.bindingID) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.rolloutID) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.digest) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.content) }()
+      case 6: try { try decoder.decodeRepeatedBytesField(value: &self.sectionDigests) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.basisPoints) }()
+      case 8: try { try decoder.decodeRepeatedStringField(value: &self.regions) }()
+      case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.labels) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tenantID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.tenantID, fieldNumber: 1)
+    }
+    if !self.bindingID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.bindingID, fieldNumber: 2)
+    }
+    if !self.rolloutID.isEmpty {
+      try visitor.visitSingularBytesField(value: self.rolloutID, fieldNumber: 3)
+    }
+    if !self.digest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.digest, fieldNumber: 4)
+    }
+    if !self.content.isEmpty {
+      try visitor.visitSingularBytesField(value: self.content, fieldNumber: 5)
+    }
+    if !self.sectionDigests.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.sectionDigests, fieldNumber: 6)
+    }
+    if self.basisPoints != 0 {
+      try visitor.visitSingularUInt32Field(value: self.basisPoints, fieldNumber: 7)
+    }
+    if !self.regions.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.regions, fieldNumber: 8)
+    }
+    if !self.labels.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.labels, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Bindery_V1_Candidate, rhs: Bindery_V1_Candidate) -> Bool {
+    if lhs.tenantID != rhs.tenantID {return false}
+    if lhs.bindingID != rhs.bindingID {return false}
+    if lhs.rolloutID != rhs.rolloutID {return false}
+    if lhs.digest != rhs.digest {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.sectionDigests != rhs.sectionDigests {return false}
+    if lhs.basisPoints != rhs.basisPoints {return false}
+    if lhs.regions != rhs.regions {return false}
+    if lhs.labels != rhs.labels {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Bindery_V1_Route: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Route"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}channel\0\u{1}key\0\u{3}tenant_id\0\u{3}binding_id\0")
@@ -2610,7 +2738,7 @@ nonisolated extension Bindery_V1_FetchResponse: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Bindery_V1_DiskCopyHeader: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DiskCopyHeader"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}revision\0\u{3}store_incarnation\0\u{1}rejected\0\u{3}written_by\0\u{1}orphans\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}revision\0\u{3}store_incarnation\0\u{1}rejected\0\u{3}written_by\0\u{1}orphans\0\u{1}place\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2623,6 +2751,7 @@ nonisolated extension Bindery_V1_DiskCopyHeader: SwiftProtobuf.Message, SwiftPro
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.rejected) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.writtenBy) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.orphans) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.place) }()
       default: break
       }
     }
@@ -2644,6 +2773,9 @@ nonisolated extension Bindery_V1_DiskCopyHeader: SwiftProtobuf.Message, SwiftPro
     if !self.orphans.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.orphans, fieldNumber: 5)
     }
+    if !self.place.isEmpty {
+      try visitor.visitSingularStringField(value: self.place, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2653,6 +2785,7 @@ nonisolated extension Bindery_V1_DiskCopyHeader: SwiftProtobuf.Message, SwiftPro
     if lhs.rejected != rhs.rejected {return false}
     if lhs.writtenBy != rhs.writtenBy {return false}
     if lhs.orphans != rhs.orphans {return false}
+    if lhs.place != rhs.place {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

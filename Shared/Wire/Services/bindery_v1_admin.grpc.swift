@@ -322,6 +322,58 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "CreateRollout" metadata.
+        package enum CreateRollout: Sendable {
+            /// Request type for "CreateRollout".
+            package typealias Input = Bindery_V1_CreateRolloutRequest
+            /// Response type for "CreateRollout".
+            package typealias Output = Bindery_V1_CreateRolloutResponse
+            /// Descriptor for "CreateRollout".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "CreateRollout",
+                type: .unary
+            )
+        }
+        /// Namespace for "GetRollout" metadata.
+        package enum GetRollout: Sendable {
+            /// Request type for "GetRollout".
+            package typealias Input = Bindery_V1_GetRolloutRequest
+            /// Response type for "GetRollout".
+            package typealias Output = Bindery_V1_Rollout
+            /// Descriptor for "GetRollout".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "GetRollout",
+                type: .unary
+            )
+        }
+        /// Namespace for "ListRollouts" metadata.
+        package enum ListRollouts: Sendable {
+            /// Request type for "ListRollouts".
+            package typealias Input = Bindery_V1_ListRolloutsRequest
+            /// Response type for "ListRollouts".
+            package typealias Output = Bindery_V1_ListRolloutsResponse
+            /// Descriptor for "ListRollouts".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ListRollouts",
+                type: .unary
+            )
+        }
+        /// Namespace for "ControlRollout" metadata.
+        package enum ControlRollout: Sendable {
+            /// Request type for "ControlRollout".
+            package typealias Input = Bindery_V1_ControlRolloutRequest
+            /// Response type for "ControlRollout".
+            package typealias Output = Bindery_V1_Rollout
+            /// Descriptor for "ControlRollout".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ControlRollout",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "bindery.v1.Admin" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Apply.descriptor,
@@ -346,7 +398,11 @@ package enum Bindery_V1_Admin: Sendable {
             Audit.descriptor,
             EraseUser.descriptor,
             ExportUser.descriptor,
-            ListErasures.descriptor
+            ListErasures.descriptor,
+            CreateRollout.descriptor,
+            GetRollout.descriptor,
+            ListRollouts.descriptor,
+            ControlRollout.descriptor
         ]
     }
 }
@@ -788,6 +844,78 @@ extension Bindery_V1_Admin {
             request: GRPCCore.StreamingServerRequest<Bindery_V1_ListErasuresRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListErasuresResponse>
+
+        /// Handle the "CreateRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_CreateRolloutRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_CreateRolloutResponse` messages.
+        func createRollout(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_CreateRolloutRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_CreateRolloutResponse>
+
+        /// Handle the "GetRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One rollout, with its nodes and the figures of its gates.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_GetRolloutRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_Rollout` messages.
+        func getRollout(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_GetRolloutRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Rollout>
+
+        /// Handle the "ListRollouts" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Rollouts, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ListRolloutsRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ListRolloutsResponse` messages.
+        func listRollouts(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ListRolloutsRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListRolloutsResponse>
+
+        /// Handle the "ControlRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Pauses, resumes, promotes or aborts a rollout.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ControlRolloutRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_Rollout` messages.
+        func controlRollout(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ControlRolloutRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Rollout>
     }
 
     /// Service protocol for the "bindery.v1.Admin" service.
@@ -1213,6 +1341,78 @@ extension Bindery_V1_Admin {
             request: GRPCCore.ServerRequest<Bindery_V1_ListErasuresRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListErasuresResponse>
+
+        /// Handle the "CreateRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_CreateRolloutRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_CreateRolloutResponse` message.
+        func createRollout(
+            request: GRPCCore.ServerRequest<Bindery_V1_CreateRolloutRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_CreateRolloutResponse>
+
+        /// Handle the "GetRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One rollout, with its nodes and the figures of its gates.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_GetRolloutRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_Rollout` message.
+        func getRollout(
+            request: GRPCCore.ServerRequest<Bindery_V1_GetRolloutRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Rollout>
+
+        /// Handle the "ListRollouts" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Rollouts, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListRolloutsRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ListRolloutsResponse` message.
+        func listRollouts(
+            request: GRPCCore.ServerRequest<Bindery_V1_ListRolloutsRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListRolloutsResponse>
+
+        /// Handle the "ControlRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Pauses, resumes, promotes or aborts a rollout.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ControlRolloutRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_Rollout` message.
+        func controlRollout(
+            request: GRPCCore.ServerRequest<Bindery_V1_ControlRolloutRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Rollout>
     }
 
     /// Simple service protocol for the "bindery.v1.Admin" service.
@@ -1638,6 +1838,78 @@ extension Bindery_V1_Admin {
             request: Bindery_V1_ListErasuresRequest,
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_ListErasuresResponse
+
+        /// Handle the "CreateRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_CreateRolloutRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_CreateRolloutResponse` to respond with.
+        func createRollout(
+            request: Bindery_V1_CreateRolloutRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_CreateRolloutResponse
+
+        /// Handle the "GetRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One rollout, with its nodes and the figures of its gates.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_GetRolloutRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_Rollout` to respond with.
+        func getRollout(
+            request: Bindery_V1_GetRolloutRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_Rollout
+
+        /// Handle the "ListRollouts" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Rollouts, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ListRolloutsRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ListRolloutsResponse` to respond with.
+        func listRollouts(
+            request: Bindery_V1_ListRolloutsRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ListRolloutsResponse
+
+        /// Handle the "ControlRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Pauses, resumes, promotes or aborts a rollout.
+        ///
+        /// - Parameters:
+        ///   - request: A `Bindery_V1_ControlRolloutRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_Rollout` to respond with.
+        func controlRollout(
+            request: Bindery_V1_ControlRolloutRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_Rollout
     }
 }
 
@@ -1898,6 +2170,50 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.CreateRollout.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_CreateRolloutRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_CreateRolloutResponse>(),
+            handler: { request, context in
+                try await self.createRollout(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.GetRollout.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_GetRolloutRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_Rollout>(),
+            handler: { request, context in
+                try await self.getRollout(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ListRollouts.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListRolloutsRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListRolloutsResponse>(),
+            handler: { request, context in
+                try await self.listRollouts(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ControlRollout.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ControlRolloutRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_Rollout>(),
+            handler: { request, context in
+                try await self.controlRollout(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -2151,6 +2467,50 @@ extension Bindery_V1_Admin.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListErasuresResponse> {
         let response = try await self.listErasures(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func createRollout(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_CreateRolloutRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_CreateRolloutResponse> {
+        let response = try await self.createRollout(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func getRollout(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_GetRolloutRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Rollout> {
+        let response = try await self.getRollout(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func listRollouts(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ListRolloutsRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ListRolloutsResponse> {
+        let response = try await self.listRollouts(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func controlRollout(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ControlRolloutRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_Rollout> {
+        let response = try await self.controlRollout(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -2461,6 +2821,58 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListErasuresResponse> {
         return GRPCCore.ServerResponse<Bindery_V1_ListErasuresResponse>(
             message: try await self.listErasures(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func createRollout(
+        request: GRPCCore.ServerRequest<Bindery_V1_CreateRolloutRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_CreateRolloutResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_CreateRolloutResponse>(
+            message: try await self.createRollout(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func getRollout(
+        request: GRPCCore.ServerRequest<Bindery_V1_GetRolloutRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Rollout> {
+        return GRPCCore.ServerResponse<Bindery_V1_Rollout>(
+            message: try await self.getRollout(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func listRollouts(
+        request: GRPCCore.ServerRequest<Bindery_V1_ListRolloutsRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ListRolloutsResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ListRolloutsResponse>(
+            message: try await self.listRollouts(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func controlRollout(
+        request: GRPCCore.ServerRequest<Bindery_V1_ControlRolloutRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_Rollout> {
+        return GRPCCore.ServerResponse<Bindery_V1_Rollout>(
+            message: try await self.controlRollout(
                 request: request.message,
                 context: context
             ),
@@ -3007,6 +3419,98 @@ extension Bindery_V1_Admin {
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListErasuresResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListErasuresResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "CreateRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_CreateRolloutRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_CreateRolloutRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_CreateRolloutResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func createRollout<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_CreateRolloutRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_CreateRolloutRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_CreateRolloutResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateRolloutResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "GetRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One rollout, with its nodes and the figures of its gates.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_GetRolloutRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_GetRolloutRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Rollout` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func getRollout<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_GetRolloutRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_GetRolloutRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Rollout>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ListRollouts" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Rollouts, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListRolloutsRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListRolloutsRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListRolloutsResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func listRollouts<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListRolloutsRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListRolloutsRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListRolloutsResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRolloutsResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ControlRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Pauses, resumes, promotes or aborts a rollout.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ControlRolloutRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ControlRolloutRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Rollout` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func controlRollout<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ControlRolloutRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ControlRolloutRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Rollout>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -3805,6 +4309,142 @@ extension Bindery_V1_Admin {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "CreateRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_CreateRolloutRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_CreateRolloutRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_CreateRolloutResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func createRollout<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_CreateRolloutRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_CreateRolloutRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_CreateRolloutResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateRolloutResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.CreateRollout.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "GetRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > One rollout, with its nodes and the figures of its gates.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_GetRolloutRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_GetRolloutRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Rollout` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func getRollout<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_GetRolloutRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_GetRolloutRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Rollout>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.GetRollout.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ListRollouts" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Rollouts, newest first.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ListRolloutsRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ListRolloutsRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ListRolloutsResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func listRollouts<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ListRolloutsRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ListRolloutsRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ListRolloutsResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRolloutsResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ListRollouts.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ControlRollout" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Pauses, resumes, promotes or aborts a rollout.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Bindery_V1_ControlRolloutRequest` message.
+        ///   - serializer: A serializer for `Bindery_V1_ControlRolloutRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_Rollout` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func controlRollout<Result>(
+            request: GRPCCore.ClientRequest<Bindery_V1_ControlRolloutRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ControlRolloutRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_Rollout>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ControlRollout.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -4471,6 +5111,122 @@ extension Bindery_V1_Admin.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListErasuresRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListErasuresResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "CreateRollout" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_CreateRolloutRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func createRollout<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_CreateRolloutRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateRolloutResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.createRollout(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_CreateRolloutRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_CreateRolloutResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "GetRollout" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > One rollout, with its nodes and the figures of its gates.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_GetRolloutRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func getRollout<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_GetRolloutRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.getRollout(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_GetRolloutRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_Rollout>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListRollouts" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Rollouts, newest first.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ListRolloutsRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listRollouts<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ListRolloutsRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRolloutsResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.listRollouts(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ListRolloutsRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ListRolloutsResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ControlRollout" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Pauses, resumes, promotes or aborts a rollout.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Bindery_V1_ControlRolloutRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func controlRollout<Result>(
+        request: GRPCCore.ClientRequest<Bindery_V1_ControlRolloutRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.controlRollout(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ControlRolloutRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_Rollout>(),
             options: options,
             onResponse: handleResponse
         )
@@ -5231,6 +5987,138 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.listErasures(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "CreateRollout" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Stores new versions of tiers and gives them to a part of the people first, step by step.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func createRollout<Result>(
+        _ message: Bindery_V1_CreateRolloutRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_CreateRolloutResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_CreateRolloutRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.createRollout(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "GetRollout" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > One rollout, with its nodes and the figures of its gates.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func getRollout<Result>(
+        _ message: Bindery_V1_GetRolloutRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_GetRolloutRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.getRollout(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ListRollouts" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Rollouts, newest first.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func listRollouts<Result>(
+        _ message: Bindery_V1_ListRolloutsRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ListRolloutsResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ListRolloutsRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.listRollouts(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ControlRollout" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Pauses, resumes, promotes or aborts a rollout.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func controlRollout<Result>(
+        _ message: Bindery_V1_ControlRolloutRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_Rollout>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Bindery_V1_ControlRolloutRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.controlRollout(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -76,6 +76,10 @@ private let table: [Row] = [
   Row("Admin/EraseUser", tenant: "--- --- --- +--", platform: "--- --- --- +++"),
   Row("Admin/ExportUser", tenant: "--- --- --- +--", platform: "--- --- --- +++"),
   Row("Admin/ListErasures", tenant: "--- --- --- +--", platform: "--- --- --- +++"),
+  Row("Admin/CreateRollout", tenant: "--- +-- +-- +--", platform: "--- +++ +++ +++"),
+  Row("Admin/GetRollout", tenant: "+-+ +-+ +-+ +-+", platform: "+++ +++ +++ +++"),
+  Row("Admin/ListRollouts", tenant: "+-+ +-+ +-+ +-+", platform: "+++ +++ +++ +++"),
+  Row("Admin/ControlRollout", tenant: "--- +-+ +-+ +-+", platform: "--- +++ +++ +++"),
   Row("Admin/CreateToken", tenant: "--- --- --- +-+", platform: "--- --- --- +++"),
   Row("Admin/ListTokens", tenant: "--- --- --- +-+", platform: "--- --- --- +++"),
   // They name a token: whose it is, the service knows.
@@ -198,6 +202,13 @@ private let table: [Row] = [
       try admit(Bindery_V1_ExportUserRequest.with { $0.user.tenant = slug })
     case "Admin/ListErasures":
       try admit(Bindery_V1_ListErasuresRequest.with { $0.tenant = slug })
+    case "Admin/CreateRollout":
+      let document = Bindery_V1_Document.with { ($0.kind, $0.tenant) = ("Human", slug) }
+      try admit(Bindery_V1_CreateRolloutRequest.with { $0.documents = [document] })
+    case "Admin/GetRollout": try admit(Bindery_V1_GetRolloutRequest.with { $0.tenant = slug })
+    case "Admin/ListRollouts": try admit(Bindery_V1_ListRolloutsRequest.with { $0.tenant = slug })
+    case "Admin/ControlRollout":
+      try admit(Bindery_V1_ControlRolloutRequest.with { $0.tenant = slug })
     case "Admin/CreateToken":
       try admit(Bindery_V1_CreateTokenRequest.with { ($0.role, $0.tenant) = (.viewer, slug) })
     case "Admin/ListTokens": try admit(Bindery_V1_ListTokensRequest.with { $0.tenant = slug })

@@ -11,6 +11,7 @@ import Testing
     case .section: "section"
     case .binding: "binding"
     case .route: "route"
+    case .candidate: "candidate"
     }
   }
 

@@ -41,6 +41,7 @@ extension ErasureFixture {
         where tenant_id = \(side.tenant.tenantID.uuid) limit 1
         """
       )
+      try await plantRollout(of: side.tenant)
       try await fixture.store.insert(
         AccessToken(
           id: tokenID(of: side),
@@ -50,6 +51,34 @@ extension ErasureFixture {
           createdAt: Date()
         )
       )
+    }
+  }
+
+  /// One that has ended, so that it is in nobody's way.
+  fileprivate func plantRollout(of tenant: SampleTenant) async throws {
+    let id = UUID()
+    let owner = tenant.tenantID.uuid
+    let digest = String(repeating: "a", count: 64)
+    for statement in [
+      """
+      insert into rollouts (id, tenant_id, name, state, strategy, step_commit_id, ended_at)
+      values (\(id), \(owner), 'r', 'aborted', '{"steps":[]}', \(UUID()), now())
+      """,
+      """
+      insert into rollout_objects (tenant_id, rollout_id, kind, object_id, slug, baseline_version,
+        candidate_version, baseline_spec, active)
+      values (\(owner), \(id), 'Human', \(tenant.humanID), 'guide', 1, 2, '{}', false)
+      """,
+      """
+      insert into rollout_candidates (tenant_id, rollout_id, binding_id, baseline_digest, digest,
+        content, section_digests, active)
+      values (\(owner), \(id), \(tenant.bindingID.uuid), \(digest), \(digest), '', '{}', false)
+      """,
+      """
+      insert into rollout_nodes (tenant_id, rollout_id, node_id) values (\(owner), \(id), 'n1')
+      """,
+    ] as [SQL] {
+      try await fixture.owner.execute(statement)
     }
   }
 
@@ -216,6 +245,16 @@ extension ErasureFixture {
     "claim": "the platform's compiler", "recompiling": "the platform's compiler",
     "outdated": "the platform's compiler", "publishRecompiled": "the platform's compiler",
     "finish": "the platform's compiler", "compileFailureCount": "a number",
+    "activeRollouts": "for the driver, by distribution", "rollouts": "configuration; AccessRules",
+    "rollout": "configuration; AccessRules", "drivingRollouts": "a lock",
+    "objects": "of a rollout that the API has found to be the caller's, by distribution",
+    "bindings": "of a rollout that the API has found to be the caller's, by distribution",
+    "nodes": "of a rollout that the API has found to be the caller's, by distribution",
+    "candidateDigests": "for the driver, by distribution",
+    "rolloutInTheWay": "of bindings of the caller's plan, by distribution",
+    "note": "of a rollout that the driver has read, under its own tenant",
+    "armFigures": "of a rollout that the driver has read, under its own tenant",
+    "change": "of a rollout that the API or the driver has read, under its own tenant",
     "compileFailures": "of bindings that the API has found to be the caller's, by distribution",
   ]
 

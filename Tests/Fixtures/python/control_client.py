@@ -19,6 +19,7 @@ import control_admin
 import control_distribution
 import control_ledger
 import control_people
+import control_rollouts
 import control_switches
 import control_tokens
 import control_turns
@@ -92,6 +93,7 @@ def run(session: Session) -> int:
         watch = control_distribution.resume(session, watch)
         control_switches.archive(session, watch)
     control_versions.versions(session)
+    control_rollouts.rollouts(session)
     coverage(session)
     session.raw_channel.close()
     return session.report.finish()

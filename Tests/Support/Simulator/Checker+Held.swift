@@ -31,7 +31,7 @@ extension Checker {
       switch resource {
       case .section: mayHold.insert(key)
       case .binding(let binding): try check(binding, held[key], node, sim)
-      case .tenant, .channelAccount, .route:
+      case .tenant, .channelAccount, .route, .candidate:
         guard held[key] == resource else { throw fail("\(key) is not what it was") }
       }
     }
@@ -44,7 +44,7 @@ extension Checker {
           let owned = ResourceKey.section(binding.tenantID, digest)
           needed.insert(held[owned] == nil ? .section(nil, digest) : owned)
         }
-      case .tenant, .channelAccount, .route:
+      case .tenant, .channelAccount, .route, .candidate:
         guard whole[key] != nil else { throw fail("\(key) was removed") }
       }
     }

@@ -66,6 +66,7 @@ enum WorldActions {
       "binding \(it.tenantID.bytes[1])/\(it.bindingID.bytes[2]) \(it.digest.hex.prefix(6))"
         + (it.isActive ? "" : " off") + (isPoison(it) ? " POISON" : "")
     case .route(let it): "route \(it.key)"
+    case .candidate(let it): "candidate \(it.bindingID.bytes[2]) for \(it.basisPoints)"
     case .section(let it): "section \(it.digest.hex.prefix(6))"
     case .channelAccount(let it): "account \(it.slug)"
     }

@@ -1,0 +1,213 @@
+internal import Changelog
+internal import Domain
+internal import Foundation
+package import Logging
+package import Store
+package import Switches
+
+/// Drives the rollouts of all tenants from the database: each look reads what is stored, and whatever is
+/// decided is stored with the change itself. Of several replicas one decides at a time; all tell what
+/// they know of nodes.
+package final class RolloutDriver: Sendable {
+  package struct Options: Sendable {
+    /// Between two looks while a rollout is active.
+    package var interval = Duration.milliseconds(250)
+    /// Between two looks whether there is one.
+    package var idleInterval = Duration.seconds(1)
+    /// Of the figures of gates, at least so old.
+    package var gateInterval = Duration.seconds(2)
+
+    package init() {}
+  }
+
+  /// Of a node that leaves just when a step comes, in ms.
+  private static let graceMS: Int64 = 1_000
+
+  private let store: Store
+  private let nodes: NodeRegistry
+  private let gates: any GateSource
+  private let options: Options
+  private let logger: Logger
+
+  package init(
+    store: Store,
+    nodes: NodeRegistry,
+    gates: any GateSource,
+    options: Options = Options(),
+    logger: Logger
+  ) {
+    self.store = store
+    self.nodes = nodes
+    self.gates = gates
+    self.options = options
+    self.logger = logger
+  }
+
+  /// Goes on until cancelled; what fails is tried again.
+  package func run() async throws {
+    var looks = RolloutLooks()
+    while true {
+      var isActive = false
+      do {
+        isActive = try await look(&looks)
+      } catch let error where !(error is CancellationError) && !Task.isCancelled {
+        logger.warning("rollouts not looked at", metadata: ["error": "\(error)"])
+      }
+      try await Task.sleep(for: isActive ? options.interval : options.idleInterval)
+    }
+  }
+
+  /// One look at all active rollouts; tells whether there are any.
+  package func look(_ looks: inout RolloutLooks) async throws -> Bool {
+    let active = try await store.activeRollouts()
+    looks.keep(Set(active.map(\.id)))
+    guard !active.isEmpty else { return false }
+    for rollout in active { try await tell(rollout, &looks) }
+    var reports = looks
+    let driven = try await store.drivingRollouts {
+      // Read again: another replica may have decided since.
+      for rollout in try await store.activeRollouts() {
+        do {
+          try await drive(rollout, &reports)
+        } catch let error as StoreError where error.kind == .occupied {
+          // Somebody else has changed it meanwhile.
+          continue
+        } catch let error where !(error is CancellationError) {
+          // The others are not to suffer from one.
+          logger.warning(
+            "rollout not driven",
+            metadata: ["rollout": "\(rollout.tenant)/\(rollout.name)", "error": "\(error)"]
+          )
+        }
+      }
+      return reports
+    }
+    if let driven { looks = driven }
+    return true
+  }
+
+  /// Tells what this replica knows of the nodes that the step is for.
+  private func tell(_ rollout: RolloutRecord, _ looks: inout RolloutLooks) async throws {
+    let audience = rollout.currentStep.audience
+    let concerned = nodes.nodes.filter { node in
+      node.scope.admits(rollout.tenantID)
+        && audience.includes(region: node.region, labels: node.labels)
+    }
+    guard !concerned.isEmpty else { return }
+    var digests: [BindingID: Digest] = looks.digests[rollout.id] ?? [:]
+    if digests.isEmpty {
+      digests = try await store.candidateDigests(of: rollout)
+      looks.digests[rollout.id] = digests
+    }
+    var told: [RolloutRecord.Node] = []
+    for node in concerned {
+      let silent = max(0, Date().timeIntervalSince(node.lastSeen)) * 1000
+      // Whoever had left before the step has nothing to confirm.
+      if !node.isConnected, Int64(silent) > rollout.heldMS + Self.graceMS { continue }
+      let now = RolloutRecord.Node(
+        nodeID: node.nodeID,
+        region: node.region,
+        revision: node.revision,
+        // A stream that is open is a sign of life.
+        silentMS: node.isConnected ? 0 : Int64(silent),
+        rejection: Self.rejection(of: digests, by: node)
+      )
+      // One that left is told of once, for all that may still be known of it elsewhere.
+      if !node.isConnected, looks.left[rollout.id]?[node.nodeID] == node.lastSeen { continue }
+      if !node.isConnected {
+        looks.left[rollout.id, default: [:]][node.nodeID] = node.lastSeen
+      }
+      told.append(now)
+    }
+    if !told.isEmpty { try await store.note(told, of: rollout) }
+  }
+
+  private static func rejection(
+    of digests: [BindingID: Digest],
+    by node: KnownNode
+  ) -> RolloutRecord.Rejection? {
+    for rejection in node.rejections.values {
+      guard case .candidate(_, let binding) = rejection.key, let digest = rejection.digest,
+        digests[binding] == digest
+      else { continue }
+      return RolloutRecord.Rejection(code: rejection.code, message: rejection.message)
+    }
+    return nil
+  }
+
+  private func drive(_ rollout: RolloutRecord, _ looks: inout RolloutLooks) async throws {
+    let report = try await report(of: rollout, &looks)
+    let nodes = try await store.nodes(of: rollout)
+    switch RolloutMachine.decide(.init(rollout, nodes: nodes, report: report)) {
+    case .wait(let waiting):
+      if waiting != rollout.waiting || report != rollout.report {
+        try await store.note(waiting: waiting, report: report, of: rollout)
+      }
+    case .change(let change):
+      // The figures that it was decided by stay to be seen.
+      if report != rollout.report {
+        try await store.note(waiting: rollout.waiting, report: report, of: rollout)
+      }
+      let revision = try await store.change(
+        rollout,
+        change,
+        author: "rollout \(rollout.name)",
+        reason: Self.reason(change)
+      )
+      logger.notice(
+        "rollout goes on",
+        metadata: [
+          "rollout": "\(rollout.tenant)/\(rollout.name)", "change": "\(Self.reason(change))",
+          "revision": "\(revision ?? .zero)",
+        ]
+      )
+    }
+  }
+
+  private func report(
+    of rollout: RolloutRecord,
+    _ looks: inout RolloutLooks
+  ) async throws -> GateReport? {
+    guard rollout.strategy.gates.minTurns > 0, rollout.state == .running else {
+      return rollout.report
+    }
+    if let last = looks.reports[rollout.id], last.at.duration(to: .now) < options.gateInterval {
+      return last.report
+    }
+    let figures = try await gates.figures(of: rollout)
+    let report = GateJudge.judge(
+      baseline: figures.baseline,
+      candidate: figures.candidate,
+      by: rollout.strategy.gates
+    )
+    looks.reports[rollout.id] = (.now, report)
+    return report
+  }
+
+  private static func reason(_ change: RolloutChange) -> String {
+    switch change {
+    case .advance(let step): "step \(step + 1)"
+    case .pause: "gates: too few turns in time"
+    case .resume: "resumed"
+    case .promote: "all steps done"
+    case .rollBack(let code, let message): "\(code): \(message)"
+    case .abort: "aborted"
+    }
+  }
+}
+
+/// What a replica remembers from one look to the next, to ask less; it may be lost at any time.
+package struct RolloutLooks: Sendable {
+  var digests: [RolloutID: [BindingID: Digest]] = [:]
+  /// Nodes whose leave was told of.
+  var left: [RolloutID: [String: Date]] = [:]
+  var reports: [RolloutID: (at: ContinuousClock.Instant, report: GateReport)] = [:]
+
+  package init() {}
+
+  mutating func keep(_ active: Set<RolloutID>) {
+    digests = digests.filter { active.contains($0.key) }
+    left = left.filter { active.contains($0.key) }
+    reports = reports.filter { active.contains($0.key) }
+  }
+}
