@@ -395,7 +395,6 @@ let testing: [Target] = [
     "StoreTests",
     "Tests/ControlPlane/StoreTests",
     [
-      "Changelog", "Switches",
       "Access", "Store", "Postgres", "PostgresSupport", "Domain", "Codecs", "Compiler",
       "Publishing", "Rollouts", "Switches", "Changelog", "Ledger",
       "Conversations", "Wire", protobuf, nioCore, nioPosix, logging,
