@@ -228,7 +228,9 @@ let dataPlane: [Target] = [
   room(
     "Models",
     "DataPlane/Models",
-    ["Domain", "Codecs", "Matching", "Secrets", httpClient, nioCore, nioHTTP1, logging]
+    [
+      "Domain", "Codecs", "Matching", "Secrets", httpClient, nioCore, nioPosix, nioHTTP1, logging,
+    ]
   ),
   room(
     "Tools",

@@ -70,6 +70,9 @@ package struct ModelAnswer: Hashable, Sendable {
 
 /// Tokens in disjoint buckets.
 package struct ModelUsage: Hashable, Sendable {
+  /// What a vendor counted, within bounds: sums of it fit everywhere.
+  static func count(_ value: Int64?) -> Int { Int(min(max(0, value ?? 0), 100_000_000)) }
+
   package enum Source: String, Hashable, Sendable {
     case provider
     case partial
@@ -138,6 +141,8 @@ package struct ModelFailure: Error, Hashable, Sendable {
   package var model: String
   package var requestID: String
   package var ttftMS: Int?
+  /// False: it is this request's, and says nothing of how well the vendor is.
+  package var concernsVendor: Bool
 
   package init(
     kind: Kind,
@@ -149,7 +154,8 @@ package struct ModelFailure: Error, Hashable, Sendable {
     usage: ModelUsage,
     model: String,
     requestID: String = "",
-    ttftMS: Int? = nil
+    ttftMS: Int? = nil,
+    concernsVendor: Bool = true
   ) {
     self.kind = kind
     self.message = message
@@ -161,5 +167,6 @@ package struct ModelFailure: Error, Hashable, Sendable {
     self.model = model
     self.requestID = requestID
     self.ttftMS = ttftMS
+    self.concernsVendor = concernsVendor
   }
 }

@@ -40,6 +40,8 @@ struct NodeDaemon {
       logger: logger
     )
     let client = HTTPClient(configuration: WhatsAppSender.clientConfiguration)
+    // Waiting for a connection would count as the model's silence.
+    let models = ModelHTTPClient.make(connections: 1024)
     let secrets = NodeSecrets(
       directory: settings.secretsDirectory,
       environment: ProcessInfo.processInfo.environment
@@ -50,7 +52,7 @@ struct NodeDaemon {
         metadata: ["folder": "\(settings.secretsDirectory)"]
       )
     }
-    let rooms = NodeRooms.open(settings, secrets: secrets, client: client, logger: logger)
+    let rooms = NodeRooms.open(settings, secrets: secrets, client: models, logger: logger)
     var failure: (any Error)?
     do {
       try await serve(disk, client, secrets, rooms, tls)
@@ -58,10 +60,12 @@ struct NodeDaemon {
       failure = error
     }
     await rooms.close(logger: logger)
-    do {
-      try await client.shutdown()
-    } catch {
-      logger.warning("the HTTP client was not closed cleanly", metadata: ["why": "\(error)"])
+    for client in [client, models] {
+      do {
+        try await client.shutdown()
+      } catch {
+        logger.warning("an HTTP client was not closed cleanly", metadata: ["why": "\(error)"])
+      }
     }
     await disk.close()
     if let failure { throw Self.failure(failure, http: settings.http) }

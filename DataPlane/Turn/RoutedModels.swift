@@ -33,7 +33,8 @@ package struct RoutedModels: ModelCalling {
       switch answer.result {
       case .answered(let answer): .answered(answer)
       case .failed(let failure) where failure.kind == .cancelled: .cancelled
-      case .failed(let failure): .failed(afterOutput: failure.afterOutput)
+      case .failed(let failure):
+        .failed(afterOutput: failure.afterOutput, mayRetry: failure.retryable)
       }
     if case .failed(let failure) = answer.result, failure.kind != .cancelled {
       logger.error(

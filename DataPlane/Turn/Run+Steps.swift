@@ -27,11 +27,12 @@ extension Run {
       return .event(
         .modelAnswered(answer, attempts: report.attempts, released: streamer.released)
       )
-    case .failed(let afterOutput):
+    case .failed(let afterOutput, let mayRetry):
       streamer.forgetCall()
       return .event(
         .modelFailed(
           afterOutput: afterOutput,
+          mayRetry: mayRetry,
           attempts: report.attempts,
           released: streamer.released
         )

@@ -14,7 +14,13 @@ package enum TurnEvent: Sendable {
   /// Answers `callModel` after a clean end. `released` is the text that has left already (web).
   case modelAnswered(ModelAnswer, attempts: [Bindery_V1_ModelCallRecord], released: String)
   /// Answers `callModel` when the model, its retry and all fallbacks failed.
-  case modelFailed(afterOutput: Bool, attempts: [Bindery_V1_ModelCallRecord], released: String)
+  /// - Parameter mayRetry: false where the same model would answer the same.
+  case modelFailed(
+    afterOutput: Bool,
+    mayRetry: Bool,
+    attempts: [Bindery_V1_ModelCallRecord],
+    released: String
+  )
   /// Answers `guardOutput`: the whole reply as it may be seen.
   case outputGuarded(GuardrailOutcome, released: String)
   /// Answers `journal`; false: the lease is lost.

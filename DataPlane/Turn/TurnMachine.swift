@@ -66,8 +66,10 @@ package struct TurnMachine: Sendable {
   /// Step of the newest journal entry before a tool.
   var lastStep: Int32 = 0
   var toolRounds = 0
-  /// Whether a model call was begun anew after a break that nobody saw.
-  var hasRestarted = false
+  /// Models that are not asked any more in this turn: they broke off where nobody saw it, and the
+  /// call begins anew with the next of the routing. The first one gets a second try.
+  var brokenOff = 0
+  var hasRetried = false
   /// Whether the model wrote anything in this turn.
   var hasText = false
   /// What has left already (web).
@@ -95,8 +97,15 @@ package struct TurnMachine: Sendable {
     case (.guardingInput, .guarded(let outcome)): inputGuarded(outcome, gate: gate, now: now)
     case (.awaitingModel, .modelAnswered(let answer, let attempts, let released)):
       modelAnswered(answer, attempts, released, gate: gate, now: now)
-    case (.awaitingModel, .modelFailed(let afterOutput, let attempts, let released)):
-      modelFailed(afterOutput, attempts, released, gate: gate, now: now)
+    case (.awaitingModel, .modelFailed(let afterOutput, let mayRetry, let attempts, let released)):
+      modelFailed(
+        mayStartAnew: afterOutput,
+        mayRetry: mayRetry,
+        attempts,
+        released,
+        gate: gate,
+        now: now
+      )
     case (.guardingArguments, _), (.journalingStart, _), (.runningTool, _),
       (.guardingResult, _), (.journalingFinish, _):
       handleTool(event, gate: gate, now: now)
@@ -188,10 +197,18 @@ package struct TurnMachine: Sendable {
     return .callModel(modelRequest(toolsAllowed: toolRounds < agent.maxToolIterations))
   }
 
+  /// Each name once, in the order in which they are asked.
+  private var routing: [String] {
+    let routes = plan.binding.agent.modelRoutes
+    return ([routes.default] + routes.fallback).reduce(into: []) { names, name in
+      if !names.contains(name) { names.append(name) }
+    }
+  }
+
   private func modelRequest(toolsAllowed: Bool) -> ModelRequest {
     let agent = plan.binding.agent
     return ModelRequest(
-      model: agent.modelRoutes.default,
+      model: routing[min(brokenOff, routing.count - 1)],
       system: Prompt.system(plan.binding)
         + Prompt.ofTurn(language: language, regeneration: regeneration),
       messages: messages,
@@ -224,8 +241,11 @@ package struct TurnMachine: Sendable {
     return .guardOutput
   }
 
+  /// - Parameter mayStartAnew: the router gave up because text was handed on; where nothing failed
+  ///   before it, all that can be tried was.
   private mutating func modelFailed(
-    _ afterOutput: Bool,
+    mayStartAnew: Bool,
+    mayRetry: Bool,
     _ attempts: [Bindery_V1_ModelCallRecord],
     _ released: String,
     gate: TurnGate,
@@ -233,10 +253,15 @@ package struct TurnMachine: Sendable {
   ) -> TurnAction {
     rows.add(attempts)
     self.released = released
-    // The router gives up once text was handed on. If none of it has left, one new call is free.
-    if afterOutput, released.isEmpty, !hasRestarted, regeneration == nil {
-      hasRestarted = true
-      return callModel(gate: gate, now: now)
+    if mayStartAnew, released.isEmpty, regeneration == nil {
+      if mayRetry, !hasRetried {
+        hasRetried = true
+        return callModel(gate: gate, now: now)
+      }
+      if brokenOff < routing.count - 1 {
+        brokenOff += 1
+        return callModel(gate: gate, now: now)
+      }
     }
     return apologise(gate: gate, now: now)
   }

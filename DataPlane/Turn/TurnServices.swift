@@ -75,7 +75,8 @@ package struct ModelCallReport: Sendable {
   package enum Result: Hashable, Sendable {
     case answered(ModelAnswer)
     /// `afterOutput`: text had been handed to `onText`.
-    case failed(afterOutput: Bool)
+    /// - Parameter mayRetry: false where the same model would answer the same.
+    case failed(afterOutput: Bool, mayRetry: Bool)
     case cancelled
   }
 

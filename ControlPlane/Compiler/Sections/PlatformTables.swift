@@ -47,7 +47,8 @@ package enum PlatformTables {
         cacheWrite1h: 200_000,
         above: [.init(promptTokens: 100_000, input: 500_000, output: 2_500_000)]
       ),
-      "gemini-3.5-flash-lite*": gemini, "gemini-2.5-flash*": gemini,
+      // Not by prefix: other models' names begin alike.
+      "gemini-3.5-flash-lite": gemini, "gemini-2.5-flash": gemini,
     ]
   )
 

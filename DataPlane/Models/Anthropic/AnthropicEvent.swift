@@ -104,14 +104,14 @@ struct AnthropicEvent: Decodable {
 extension ModelUsage {
   /// Takes over what the vendor has counted; `input_tokens` excludes both kinds of cache tokens.
   mutating func replace(by usage: AnthropicEvent.Usage) {
-    if let count = usage.inputTokens { inUncached = max(0, count) }
-    if let count = usage.cacheReadInputTokens { cacheRead = max(0, count) }
-    if let count = usage.outputTokens { outVisible = max(0, count) }
+    if let count = usage.inputTokens { inUncached = Self.count(Int64(count)) }
+    if let count = usage.cacheReadInputTokens { cacheRead = Self.count(Int64(count)) }
+    if let count = usage.outputTokens { outVisible = Self.count(Int64(count)) }
     if let split = usage.cacheCreation {
-      cacheWrite5m = max(0, split.fiveMinutes ?? 0)
-      cacheWrite1h = max(0, split.oneHour ?? 0)
+      cacheWrite5m = Self.count(Int64(split.fiveMinutes ?? 0))
+      cacheWrite1h = Self.count(Int64(split.oneHour ?? 0))
     } else if let count = usage.cacheCreationInputTokens {
-      cacheWrite5m = max(0, count)
+      cacheWrite5m = Self.count(Int64(count))
       cacheWrite1h = 0
     }
   }

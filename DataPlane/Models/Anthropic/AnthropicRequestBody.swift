@@ -56,7 +56,7 @@ enum AnthropicRequestBody {
       if !text.isEmpty { content.append(["type": "text", "text": .string(text)]) }
       for call in calls {
         content.append([
-          "type": "tool_use", "id": .string(call.id), "name": .string(call.name),
+          "type": "tool_use", "id": id(call.id), "name": .string(call.name),
           "input": ToolArguments.object(call.argumentsJSON),
         ])
       }
@@ -65,11 +65,23 @@ enum AnthropicRequestBody {
       guard !results.isEmpty else { return nil }
       let content: [JSONValue] = results.map { result in
         [
-          "type": "tool_result", "tool_use_id": .string(result.id),
+          "type": "tool_result", "tool_use_id": id(result.id),
           "content": .string(result.content), "is_error": .bool(result.isError),
         ]
       }
       return ["role": "user", "content": .array(content)]
     }
+  }
+
+  /// The API takes letters, digits, _ and - in ids; other vendors' may have more.
+  private static func id(_ id: String) -> JSONValue {
+    let scalars = id.unicodeScalars.map { scalar -> Character in
+      let isAllowed =
+        scalar.isASCII
+        && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+          || scalar == "_" || scalar == "-")
+      return isAllowed ? Character(scalar) : "_"
+    }
+    return .string(String(scalars))
   }
 }

@@ -79,7 +79,7 @@ package struct AnthropicStream: AnswerStream {
       }
       open.removeAll()
     }
-    if let fault = refusal { return .failed(fault) }
+    if let fault = refusal ?? cutCall { return .failed(fault) }
     finished = true
     return text.isEmpty ? .finished : .text(text)
   }
@@ -87,8 +87,8 @@ package struct AnthropicStream: AnswerStream {
   private mutating func begin(_ message: AnthropicEvent.Message) -> AnswerStep {
     guard !begun else { return garbage("a second message_start") }
     begun = true
-    if let model = message.model, !model.isEmpty { self.model = model }
-    answerID = message.id ?? ""
+    if let model = message.model, !model.isEmpty { self.model = String(model.prefix(200)) }
+    answerID = String((message.id ?? "").prefix(200))
     if let usage = message.usage {
       counts.replace(by: usage)
       hasInputCount = usage.inputTokens != nil
@@ -120,8 +120,8 @@ package struct AnthropicStream: AnswerStream {
       if let reason = event.delta?.stopReason { stop = reason }
       return .progress
     default:
-      if let fault = refusal { return .failed(fault) }
-      open.removeAll()
+      guard open.isEmpty else { return garbage("a message_stop before its content_block_stop") }
+      if let fault = refusal ?? cutCall { return .failed(fault) }
       finished = true
       return .finished
     }
@@ -192,12 +192,22 @@ extension AnthropicStream {
     return ModelFault(kind: .refused, message: "the vendor's safety system ended the answer")
   }
 
+  /// A call that the limit of tokens broke off: what there is of its arguments is not what was meant.
+  private var cutCall: ModelFault? {
+    guard meaning == .maxTokens, let last = order.last, case .tool = blocks[last] else {
+      return nil
+    }
+    return .cutCall
+  }
+
+  private var meaning: ModelAnswer.Stop {
+    stop == "model_context_window_exceeded" ? .maxTokens : .init(rawValue: stop ?? "") ?? .other
+  }
+
   package var isWhole: Bool { finished }
 
   package func answer(requestID: String, ttftMS: Int?) -> ModelAnswer? {
     guard finished else { return nil }
-    let meaning: ModelAnswer.Stop =
-      stop == "model_context_window_exceeded" ? .maxTokens : .init(rawValue: stop ?? "") ?? .other
     return ModelAnswer(
       text: text,
       calls: calls,

@@ -64,8 +64,10 @@ package struct ChatStream: AnswerStream {
 
   private mutating func take(_ chunk: JSONValue, member: String) -> AnswerStep {
     if let error = chunk["error"], !error.isNull { return .failed(ChatFault.of(event: error)) }
-    if let name = chunk["model"]?.stringValue, !name.isEmpty { model = name }
-    if let id = chunk["id"]?.stringValue, answerID.isEmpty { answerID = id }
+    if let name = chunk["model"]?.stringValue, !name.isEmpty {
+      model = String(name.prefix(200))
+    }
+    if let id = chunk["id"]?.stringValue, answerID.isEmpty { answerID = String(id.prefix(200)) }
     if let usage = chunk["usage"], usage.objectValue != nil { counts = ModelUsage(chat: usage) }
     guard let choice = chunk["choices"]?.arrayValue?.first else { return .nothing }
     var step = AnswerStep.nothing
@@ -87,6 +89,10 @@ package struct ChatStream: AnswerStream {
     }
     if let name = choice["finish_reason"]?.stringValue {
       reason = name
+      if name == "length", !calls.isEmpty { return .failed(.cutCall) }
+      if calls.values.contains(where: \.name.isEmpty) {
+        return .failed(.garbage("a call without a name"))
+      }
       if name == "content_filter" {
         return .failed(
           ModelFault(kind: .refused, message: "the vendor's safety system ended the answer")
@@ -109,11 +115,16 @@ package struct ChatStream: AnswerStream {
 
   private mutating func add(_ fragments: [JSONValue]) -> ModelFault? {
     for (place, fragment) in fragments.enumerated() {
-      let index = fragment["index"]?.intValue ?? Int64(place)
+      let id = fragment["id"]?.stringValue ?? ""
+      var index = fragment["index"]?.intValue ?? Int64(place)
+      // Whole calls one by one: another id is another call, whatever its index.
+      if !id.isEmpty, let known = calls[index]?.id, !known.isEmpty, known != id {
+        index = (calls.keys.max() ?? -1) + 1
+      }
       guard (0 ..< 128).contains(index) else { return .garbage("a tool call of index \(index)") }
       guard reason == nil else { return .garbage("a tool call after its finish_reason") }
       var call = calls[index] ?? Call()
-      if let id = fragment["id"]?.stringValue, !id.isEmpty { call.id = id }
+      if !id.isEmpty { call.id = id }
       let function = fragment["function"]
       if let name = function?["name"]?.stringValue, !name.isEmpty { call.name = name }
       switch function?["arguments"] {
@@ -128,9 +139,9 @@ package struct ChatStream: AnswerStream {
   }
 
   private var toolCalls: [ModelToolCall] {
-    calls.sorted { $0.key < $1.key }.map { index, call in
+    calls.sorted { $0.key < $1.key }.map { _, call in
       ModelToolCall(
-        id: call.id.isEmpty ? "call_\(index)" : call.id,
+        id: call.id,
         name: call.name,
         argumentsJSON: call.arguments.isEmpty ? "{}" : call.arguments
       )
@@ -164,11 +175,13 @@ package struct ChatStream: AnswerStream {
   }
 
   package var usage: ModelUsage {
-    if let counts { return counts }
-    var usage = ModelUsage(source: .estimated)
-    usage.inUncached = TokenEstimator.input(request)
-    usage.outVisible = TokenEstimator.output(text: text, calls: toolCalls)
-    usage.outReasoning = TokenEstimator.tokens(reasoning)
+    // Counts before the end are of what was written until then.
+    if let counts, reason != nil, counts.source == .provider { return counts }
+    var usage = counts ?? ModelUsage(source: .estimated)
+    usage.source = counts == nil ? .estimated : .partial
+    if usage.tokensIn == 0 { usage.inUncached = TokenEstimator.input(request) }
+    usage.outVisible = max(usage.outVisible, TokenEstimator.output(text: text, calls: toolCalls))
+    usage.outReasoning = max(usage.outReasoning, TokenEstimator.tokens(reasoning))
     return usage
   }
 }
@@ -176,7 +189,7 @@ package struct ChatStream: AnswerStream {
 extension ModelUsage {
   /// `prompt_tokens` includes the cached ones, `completion_tokens` the reasoning.
   init(chat usage: JSONValue) {
-    func count(_ value: JSONValue?) -> Int { Int(clamping: max(0, value?.intValue ?? 0)) }
+    func count(_ value: JSONValue?) -> Int { Self.count(value?.intValue) }
     self.init(source: .provider)
     let prompt = count(usage["prompt_tokens"])
     let output = count(usage["completion_tokens"])

@@ -3,9 +3,6 @@ internal import Domain
 
 /// The body of `generateContent` and `streamGenerateContent`; a pure function of the request.
 enum GeminiRequestBody {
-  /// Ids that the API did not give: they must not be sent to it.
-  static let ownID = "bindery-call-"
-
   /// What Gemini 3 takes in place of the signature of a call that it did not make itself
   /// (ai.google.dev, "Thought signatures", FAQ); without one it answers 400.
   private static let noSignature: JSONValue = "skip_thought_signature_validator"
@@ -65,7 +62,8 @@ enum GeminiRequestBody {
           // The API takes objects only.
           "response": [result.isError ? "error" : "result": .string(result.content)],
         ]
-        if !result.id.hasPrefix(ownID) { response["id"] = .string(result.id) }
+        // Ids that the API did not give are not sent to it.
+        if !ToolCallIDs.isOwn(result.id) { response["id"] = .string(result.id) }
         return ["functionResponse": .object(response)]
       }
       return ["role": "user", "parts": .array(parts)]
@@ -82,7 +80,7 @@ enum GeminiRequestBody {
       var function: [String: JSONValue] = [
         "name": .string(call.name), "args": ToolArguments.object(call.argumentsJSON),
       ]
-      if !call.id.hasPrefix(ownID) { function["id"] = .string(call.id) }
+      if !ToolCallIDs.isOwn(call.id) { function["id"] = .string(call.id) }
       var part: [String: JSONValue] = ["functionCall": .object(function)]
       // Of calls made at once the first carries it.
       if index == 0, wantsSignatures(request.model) { part["thoughtSignature"] = noSignature }

@@ -43,8 +43,10 @@ package struct GeminiStream: AnswerStream {
     let whole = chunk.arrayValue?.first ?? chunk
     guard whole.objectValue != nil else { return .failed(.garbage("an event that is no object")) }
     if let error = whole["error"], !error.isNull { return .failed(GeminiFault.of(event: error)) }
-    if let name = whole["modelVersion"]?.stringValue, !name.isEmpty { model = name }
-    if let id = whole["responseId"]?.stringValue { answerID = id }
+    if let name = whole["modelVersion"]?.stringValue, !name.isEmpty {
+      model = String(name.prefix(200))
+    }
+    if let id = whole["responseId"]?.stringValue { answerID = String(id.prefix(200)) }
     // Each is a total: the last one counts.
     if let usage = whole["usageMetadata"], usage.objectValue != nil {
       counts = ModelUsage(gemini: usage)
@@ -83,7 +85,7 @@ package struct GeminiStream: AnswerStream {
       guard let name = function["name"]?.stringValue else {
         return .failed(.garbage("a functionCall without name"))
       }
-      let id = function["id"]?.stringValue ?? "\(GeminiRequestBody.ownID)\(calls.count)"
+      let id = function["id"]?.stringValue ?? ""
       let arguments = function["args"] ?? .object([:])
       calls.append(
         ModelToolCall(id: id, name: name, argumentsJSON: arguments.canonicalText)
@@ -136,7 +138,8 @@ package struct GeminiStream: AnswerStream {
       "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE", "OTHER":
       ModelFault(
         kind: .garbage,
-        message: "the model ended without a usable answer (\(ModelFault.name(reason)))"
+        message: "the model ended without a usable answer (\(ModelFault.name(reason)))",
+        concernsVendor: false
       )
     default: nil
     }
@@ -171,10 +174,10 @@ package struct GeminiStream: AnswerStream {
 
   package var usage: ModelUsage {
     // Counts before the end are of what was written until then.
-    if let counts, reason != nil { return counts }
+    if let counts, reason != nil, counts.source == .provider { return counts }
     var usage = counts ?? ModelUsage(source: .estimated)
     usage.source = counts == nil ? .estimated : .partial
-    if counts == nil { usage.inUncached = TokenEstimator.input(request) }
+    if usage.tokensIn == 0 { usage.inUncached = TokenEstimator.input(request) }
     usage.outVisible = max(usage.outVisible, TokenEstimator.output(text: text, calls: calls))
     usage.outReasoning = max(usage.outReasoning, TokenEstimator.tokens(thoughts))
     return usage
@@ -184,7 +187,7 @@ package struct GeminiStream: AnswerStream {
 extension ModelUsage {
   /// `promptTokenCount` includes the cached ones, `candidatesTokenCount` excludes the thoughts.
   init(gemini usage: JSONValue) {
-    func count(_ name: String) -> Int { Int(clamping: max(0, usage[name]?.intValue ?? 0)) }
+    func count(_ name: String) -> Int { Self.count(usage[name]?.intValue) }
     self.init(source: .provider)
     let prompt = count("promptTokenCount")
     cacheRead = min(prompt, count("cachedContentTokenCount"))

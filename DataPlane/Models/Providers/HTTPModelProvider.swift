@@ -33,7 +33,7 @@ package struct HTTPModelProvider<Dialect: ModelDialect>: ModelProvider {
       return try await HTTPExchange.run(
         dialect.httpRequest(request, key: credentials?.apiKey),
         client: client,
-        timeouts: dialect.endpoint.timeouts,
+        timeouts: dialect.timeouts(for: request),
         maxBytes: dialect.endpoint.maxResponseBytes
       ) { part, deadline in
         try await call.receive(part, deadline, onText)

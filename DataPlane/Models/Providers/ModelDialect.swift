@@ -24,6 +24,16 @@ package protocol ModelDialect: Sendable {
 }
 
 extension ModelDialect {
+  /// An answer in one piece has no first token before it is whole.
+  func timeouts(for request: ModelRequest) -> ModelTimeouts {
+    var timeouts = endpoint.timeouts
+    if !request.streams {
+      timeouts.firstToken = timeouts.total
+      timeouts.stall = timeouts.total
+    }
+    return timeouts
+  }
+
   /// The head that all vendors' calls share.
   func post(_ path: String, body: String, streams: Bool) -> HTTPClientRequest {
     var http = HTTPClientRequest(url: endpoint.baseURL + path)

@@ -35,7 +35,7 @@ struct ModelAccounting {
       startedAtMS: nowMS(),
       failure: nil,
       requestID: "",
-      priceTable: tables.version
+      priceTable: tables.priceVersion ?? tables.version
     )
   }
 

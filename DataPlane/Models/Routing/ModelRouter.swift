@@ -162,7 +162,11 @@ package final class ModelRouter: Sendable {
       )
     }
     do {
-      return .success(try await provider.run(wire, credentials: key, onText: onText))
+      let answer = try await provider.run(wire, credentials: key, onText: onText)
+      if answer.calls.isEmpty, answer.text.allSatisfy(\.isWhitespace) {
+        return .failure(Self.nothing(answer))
+      }
+      return .success(answer)
     } catch {
       return .failure(error)
     }
@@ -194,7 +198,22 @@ package final class ModelRouter: Sendable {
 
   /// A rate limit is one key's; the breaker stands for all tenants.
   private static func ending(_ failure: ModelFailure) -> ModelBreaker.Ending {
-    failure.kind.isTransient && failure.kind != .rateLimited ? .transientFailure : .neither
+    failure.kind.isTransient && failure.kind != .rateLimited && failure.concernsVendor
+      ? .transientFailure : .neither
+  }
+
+  /// A clean end without a word or a call is no answer.
+  private static func nothing(_ answer: ModelAnswer) -> ModelFailure {
+    ModelFailure(
+      kind: .garbage,
+      message: "the model answered nothing",
+      afterOutput: !answer.text.isEmpty,
+      usage: answer.usage,
+      model: answer.model,
+      requestID: answer.requestID,
+      ttftMS: answer.ttftMS,
+      concernsVendor: false
+    )
   }
 
   private static func breakerKey(_ model: ResolvedModel) -> ResolvedModel {

@@ -1,6 +1,7 @@
 package import AsyncHTTPClient
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 
 /// One HTTP exchange whose body is read as it comes, under a deadline that progress moves on.
 ///
@@ -21,6 +22,8 @@ enum HTTPExchange {
     case tooLong
     /// No connection, so nothing was sent.
     case unreachable(String)
+    /// The request could not be written, so nothing was sent.
+    case invalid(String)
     /// The connection broke after the request was sent.
     case broken
   }
@@ -96,11 +99,22 @@ enum HTTPExchange {
       switch error {
       case .connectTimeout: return .unreachable("it could not be made in time")
       case .cancelled: return .cancelled
-      case .remoteConnectionClosed, .readTimeout, .deadlineExceeded: return .broken
-      default: return .unreachable(error.shortDescription)
+      case .invalidHeaderFieldNames, .invalidHeaderFieldValues, .invalidURL, .emptyHost,
+        .emptyScheme, .missingSocketPath:
+        return .invalid(error.shortDescription)
+      case .getConnectionFromPoolTimeout, .socksHandshakeTimeout, .tlsHandshakeTimeout,
+        .httpProxyHandshakeTimeout:
+        return .unreachable(error.shortDescription)
+      default:
+        // Nobody knows how much of it was read.
+        return .broken
       }
+    } catch let error as NIOConnectionError {
+      return .unreachable(
+        error.connectionErrors.isEmpty ? "the name is unknown" : "it was refused or got no answer"
+      )
     } catch {
-      return hasHead ? .broken : .unreachable("it was refused or the name is unknown")
+      return .broken
     }
   }
 }

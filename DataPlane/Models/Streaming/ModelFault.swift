@@ -8,18 +8,29 @@ package struct ModelFault: Hashable, Sendable {
   /// One sentence; a vendor's own message may quote the prompt, so that only its type is in it.
   package var message: String
   package var retryAfterMS: Int?
+  /// False: it is this request's, and says nothing of how well the vendor is.
+  package var concernsVendor: Bool
 
   package init(
     kind: ModelFailure.Kind,
     message: String,
     retryable: Bool? = nil,
-    retryAfterMS: Int? = nil
+    retryAfterMS: Int? = nil,
+    concernsVendor: Bool = true
   ) {
     self.kind = kind
     self.message = message
     self.retryable = retryable ?? kind.isTransient
     self.retryAfterMS = retryAfterMS
+    self.concernsVendor = concernsVendor
   }
+
+  /// The same request may do better; it says nothing of the vendor.
+  static let cutCall = ModelFault(
+    kind: .garbage,
+    message: "the limit of tokens broke off a call of a tool",
+    concernsVendor: false
+  )
 
   package static func garbage(_ what: String) -> ModelFault {
     ModelFault(kind: .garbage, message: "the model's API sent \(what)")

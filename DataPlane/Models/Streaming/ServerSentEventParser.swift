@@ -59,6 +59,7 @@ package struct ServerSentEventParser: Sendable {
 
   private mutating func endLine() throws(ServerSentEventError) -> ServerSentEvent? {
     defer { line.removeAll(keepingCapacity: true) }
+    guard (data?.utf8.count ?? 0) + line.count <= limit else { throw .tooLong }
     if atStart {
       atStart = false
       if line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
@@ -73,7 +74,8 @@ package struct ServerSentEventParser: Sendable {
     else { throw .notUTF8 }
     switch field {
     case "event": name = text
-    case "data": data = data.map { $0 + "\n" + text } ?? text
+    case "data":
+      if data == nil { data = text } else { data?.append("\n" + text) }
     default: break
     }
     return nil

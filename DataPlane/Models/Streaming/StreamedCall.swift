@@ -14,6 +14,8 @@ struct StreamedCall<Dialect: ModelDialect> {
   }
 
   private let dialect: Dialect
+  private let request: ModelRequest
+  private let timeouts: ModelTimeouts
   private let started = ContinuousClock.now
   private var state = State.waiting
   private var parser = ServerSentEventParser()
@@ -22,15 +24,17 @@ struct StreamedCall<Dialect: ModelDialect> {
   private var ttftMS: Int?
   private var handedOut = false
 
+  private static var mostCalls: Int { 32 }
+
   /// How long counts may follow a whole answer.
   private var afterwards: Duration { min(timeouts.stall, .seconds(1)) }
 
   init(_ dialect: Dialect, _ request: ModelRequest) {
     self.dialect = dialect
+    self.request = request
+    timeouts = dialect.timeouts(for: request)
     stream = Dialect.Stream(request)
   }
-
-  private var timeouts: ModelTimeouts { dialect.endpoint.timeouts }
 
   /// Returns true once the answer is whole.
   mutating func receive(
@@ -126,7 +130,12 @@ struct StreamedCall<Dialect: ModelDialect> {
 
   /// The answer, or why there is none.
   func finish(_ end: HTTPExchange.End) throws(ModelFailure) -> ModelAnswer {
-    if let answer = stream.answer(requestID: callID, ttftMS: ttftMS) { return answer }
+    if let answer = stream.answer(requestID: callID, ttftMS: ttftMS) {
+      guard answer.calls.count <= Self.mostCalls else {
+        throw failure(.garbage("more than \(Self.mostCalls) calls of tools at once"))
+      }
+      return ToolCallIDs.mended(answer, in: request)
+    }
     switch (end, state) {
     case (.cancelled, _):
       throw failure(.cancelled, "the caller ended the call")
@@ -139,6 +148,11 @@ struct StreamedCall<Dialect: ModelDialect> {
       throw failure(.stalled, "the model sent nothing for too long")
     case (.tooLong, _):
       throw failure(.garbage, "the model's answer is longer than the limit")
+    case (.invalid(let why), _):
+      throw failure(
+        .rejected,
+        "the call can't be written (\(why)); look at the key: it may hold a control character"
+      )
     case (.unreachable(let why), _):
       throw failure(.unreachable, "no connection to the model's API (\(why))")
     case (.broken, _), (.complete, _):
@@ -157,7 +171,8 @@ struct StreamedCall<Dialect: ModelDialect> {
   private func failure(_ fault: ModelFault, status: Int? = nil) -> ModelFailure {
     let usage: ModelUsage
     switch (state, fault.kind) {
-    case (.refused, _), (.waiting, .unreachable): usage = ModelUsage(source: .estimated)
+    case (.refused, _), (.waiting, .unreachable), (.waiting, .rejected):
+      usage = ModelUsage(source: .estimated)
     default: usage = stream.usage
     }
     return ModelFailure(
@@ -170,7 +185,8 @@ struct StreamedCall<Dialect: ModelDialect> {
       usage: usage,
       model: stream.model,
       requestID: callID,
-      ttftMS: ttftMS
+      ttftMS: ttftMS,
+      concernsVendor: fault.concernsVendor
     )
   }
 }

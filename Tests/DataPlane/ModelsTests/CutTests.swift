@@ -63,7 +63,7 @@ import Testing
           #expect(failure.afterOutput == !out.isEmpty, "at \(count)")
           let isBilled =
             failure.usage.outVisible >= TokenEstimator.tokens(out)
-            || failure.usage.source == .provider
+            || failure.kind == .refused
           #expect(isBilled, "at \(count)")
         }
       }

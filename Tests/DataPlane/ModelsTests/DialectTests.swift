@@ -42,7 +42,7 @@ import Testing
       "[DONE]"
     ).result.get()
     #expect(got.stop == .toolUse)
-    #expect(got.calls == [ModelToolCall(id: "call_0", name: "now", argumentsJSON: "{}")])
+    #expect(got.calls == [ModelToolCall(id: "bindery-call-0", name: "now", argumentsJSON: "{}")])
   }
 
   @Test func `arguments as an object, counts on the last chunk, and no DONE`() async throws {
@@ -70,6 +70,81 @@ import Testing
     ).result.get()
     #expect(got.calls.map(\.name) == ["one", "two"])
     #expect(got.calls.map(\.argumentsJSON) == ["{}", #"{"x":2}"#])
+  }
+
+  @Test func `whole calls without an index, one after the other, are not one`() async throws {
+    func delta(_ id: String, _ name: String, _ arguments: String) -> String {
+      #"{"choices":[{"delta":{"tool_calls":[{"id":"\#(id)","function":{"name":"\#(name)","#
+        + #""arguments":\#(arguments)}}]}}]}"#
+    }
+    let got = try await chat(
+      delta("a", "one", #"{"x":1}"#),
+      delta("b", "two", #""{\"y\":2}""#),
+      #"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#
+    ).result.get()
+    #expect(got.calls.map(\.name) == ["one", "two"])
+    #expect(got.calls.map(\.argumentsJSON) == [#"{"x":1}"#, #"{"y":2}"#])
+    let nameless = try await chat(
+      #"{"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"arguments":"{}"}}]}}]}"#,
+      #"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#
+    )
+    #expect(nameless.failure?.kind == .garbage)
+  }
+
+  /// What there is of its arguments is not what was meant, even if it can be read.
+  @Test func `a call that the limit of tokens broke off is not made`() async throws {
+    let chat = try await chat(
+      #"{"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"t","arguments":""}}]}}]}"#,
+      #"{"choices":[{"delta":{},"finish_reason":"length"}]}"#
+    )
+    #expect(chat.failure?.kind == .garbage)
+    #expect(chat.failure?.concernsVendor == false)
+    let body =
+      Wire.start + Wire.open(0, #"{"type":"tool_use","id":"a","name":"cancel","input":{}}"#)
+      + Wire.close(0) + Wire.end("max_tokens", tokens: 9) + Wire.stop
+    let messages = try await VendorCall.run(
+      Wire.stream(body) + [ScriptedServer.lastChunk],
+      request: Requests.make()
+    ) { AnthropicDialect(ModelEndpoint($0)) }
+    #expect(messages.failure?.kind == .garbage)
+    let unclosed =
+      Wire.start + Wire.open(0, #"{"type":"text","text":"so"}"#) + Wire.end("end_turn", tokens: 9)
+      + Wire.stop
+    let open = try await VendorCall.run(
+      Wire.stream(unclosed) + [ScriptedServer.lastChunk],
+      request: Requests.make()
+    ) { AnthropicDialect(ModelEndpoint($0)) }
+    #expect(open.failure?.kind == .garbage)
+  }
+
+  @Test func `counts of a stream that broke off are no more than a part`() async throws {
+    let chunk =
+      #"{"choices":[{"delta":{"content":"a long beginning of an answer"}}],"usage":"#
+      + #"{"prompt_tokens":7,"completion_tokens":1}}"#
+    let failure = try #require(try await chat(chunk).failure)
+    #expect(failure.kind == .cut)
+    #expect(failure.usage.source == .partial)
+    #expect(failure.usage.inUncached == 7)
+    #expect(failure.usage.outVisible == TokenEstimator.tokens("a long beginning of an answer"))
+  }
+
+  @Test func `counts that no call can have are cut to what every sum can hold`() async throws {
+    let huge = try await chat(
+      #"{"choices":[{"delta":{"content":"so"},"finish_reason":"stop"}],"usage":"#
+        + #"{"prompt_tokens":9223372036854775807,"completion_tokens":-5}}"#
+    ).result.get()
+    #expect(huge.usage.tokensIn == 100_000_000)
+    #expect(huge.usage.tokensOut == 0)
+  }
+
+  @Test func `a key that can't be sent is told as such, and blames nobody else`() async throws {
+    let steps = ScriptedServer.response(200, "{}")
+    let call = try await VendorCall.run(steps, request: Requests.make(), key: "k\ney") {
+      GeminiDialect(ModelEndpoint($0))
+    }
+    #expect(call.failure?.kind == .rejected)
+    #expect(call.failure?.usage.tokensIn == 0)
+    #expect(call.requests.isEmpty)
   }
 
   @Test(arguments: [
@@ -222,12 +297,19 @@ import Testing
     ).result.get()
     #expect(got.calls.map(\.argumentsJSON) == ["{}", #"{"a":1}"#])
     #expect(Set(got.calls.map(\.id)).count == 2)
+    // The next round counts on: ids are once in a turn.
+    let next = Requests.make([.user("?"), .assistant(text: "", calls: got.calls)])
+    let more = try await gemini(
+      #"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"now"}}]},"finishReason":"STOP"}]}"#,
+      request: next
+    ).result.get()
+    #expect(!got.calls.map(\.id).contains(more.calls[0].id))
     let request = Requests.make([
       .user("?"), .assistant(text: "", calls: got.calls),
       .toolResults(got.calls.map { ModelToolResult(id: $0.id, content: "1", isError: false) }),
     ])
     let end = #"{"candidates":[{"content":{"parts":[{"text":"ok"}]},"finishReason":"STOP"}]}"#
     let sent = try #require(try await gemini(end, request: request).requests.first)
-    #expect(!sent.body.contains(GeminiRequestBody.ownID))
+    #expect(!sent.body.contains(ToolCallIDs.prefix))
   }
 }

@@ -202,6 +202,26 @@ private struct OneSecret: SecretResolver {
     #expect(none.attempts.isEmpty)
   }
 
+  @Test func `an answer without a word or a call is none`() async {
+    let first = ScriptedProvider("first", .answer(" \n"))
+    let second = ScriptedProvider("second", .answer("hi"))
+    let answer = await call(router([first, second]), fallback: ["b"])
+    // The blank was handed on, so nobody tries again here: who runs the turn knows whether it was seen.
+    #expect(answer.attempts.map(\.failure) == [.garbage])
+    let empty = ScriptedProvider("first", .answer(""))
+    let routed = await call(router([empty, second]), fallback: ["b"])
+    #expect(routed.attempts.map(\.failure) == [.garbage, .garbage, nil])
+    #expect(routed.attempts.map(\.usage.tokensIn) == [100, 100, 100])
+  }
+
+  @Test func `what one request brings on itself closes no model to others`() async {
+    let first = ScriptedProvider("first", .answer(""))
+    let router = router([first], breaker: ModelBreaker.Options(threshold: 1, pauseMS: 60_000))
+    _ = await call(router)
+    _ = await call(router)
+    #expect(first.models.count == 4)
+  }
+
   @Test func `a model that keeps failing is left alone`() async {
     let first = ScriptedProvider("first", .fail(.stalled))
     let router = router([first], breaker: ModelBreaker.Options(threshold: 2, pauseMS: 1_000))

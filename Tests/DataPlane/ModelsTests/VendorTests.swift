@@ -291,6 +291,22 @@ import Testing
   }
 
   @Test(arguments: Vendor.allCases)
+  func `an answer in one piece may take as long as the whole call`(vendor: Vendor) async throws {
+    var request = Requests.make(model: "model-1")
+    request.streams = false
+    let times = ModelTimeouts(
+      firstToken: .milliseconds(200),
+      stall: .milliseconds(200),
+      total: .seconds(30)
+    )
+    let late: [ScriptedServer.Step] =
+      [.pause(.milliseconds(600))]
+      + ScriptedServer.response(200, VendorAnswer().whole(of: vendor))
+    let call = try await Self.run(vendor, late, request: request, timeouts: times)
+    #expect(try call.result.get().text == "Hello, नमस्ते")
+  }
+
+  @Test(arguments: Vendor.allCases)
   func `garbage is told as such`(vendor: Vendor) async throws {
     for body in ["data: {oops\n\n", "data: 1\n\n", "data: \"text\"\n\n"] {
       let steps = [

@@ -210,6 +210,23 @@ struct TurnTests {
     #expect(harness.controlPlane.read { $0.commits }.first?.modelCalls.count == 2)
   }
 
+  @Test("asks the routing's next model after breaks that nobody saw, at once where one refused")
+  func unseenBreaks() async throws {
+    let again = TurnHarness(
+      model: ScriptedModel(.fails(after: ["Hm"]), .fails(after: ["Hm"]), .pieces(["Good morning."]))
+    )
+    #expect(try await webTurn(again, "hello").text == "Good morning.")
+    #expect(again.model.requests.map(\.model) == ["smart", "smart", "other"])
+    let refused = TurnHarness(
+      model: ScriptedModel(.fails(after: ["Hm"], mayRetry: false), .pieces(["Good morning."]))
+    )
+    #expect(try await webTurn(refused, "hello").text == "Good morning.")
+    #expect(refused.model.requests.map(\.model) == ["smart", "other"])
+    let never = TurnHarness(model: ScriptedModel(.fails(after: ["Hm"])))
+    #expect(try await webTurn(never, "hello").text == "Sorry.")
+    #expect(never.model.requests.count == 3)
+  }
+
   @Test("never passes a stream that broke halfway off as a clean end")
   func seenBreak() async throws {
     let harness = TurnHarness(model: ScriptedModel(.fails(after: ["A long beginning of it "])))

@@ -71,7 +71,8 @@ package final class ScriptedModel: ModelCalling {
   package enum Step: Sendable {
     case pieces([String])
     case tool(String, arguments: String, text: String = "")
-    case fails(after: [String])
+    /// `mayRetry`: the same model may answer otherwise.
+    case fails(after: [String], mayRetry: Bool = true)
     /// Waits for cancellation.
     case stalls
     case runs(@Sendable () async -> Void, then: String)
@@ -115,10 +116,13 @@ package final class ScriptedModel: ModelCalling {
           argumentsJSON: arguments
         )
         return report(text, [call], row)
-      case .fails(let pieces):
+      case .fails(let pieces, let mayRetry):
         for piece in pieces { try await onText(piece) }
         row.error = "cut"
-        return ModelCallReport(result: .failed(afterOutput: !pieces.isEmpty), attempts: [row])
+        return ModelCallReport(
+          result: .failed(afterOutput: !pieces.isEmpty, mayRetry: mayRetry),
+          attempts: [row]
+        )
       case .stalls:
         try await Task.sleep(for: .seconds(3_600))
         return report("", [], row)

@@ -100,7 +100,7 @@ package struct SampleTenant: Sendable {
         slug: "agent",
         displayName: "Agent",
         prompt: "Agent.",
-        modelRoutes: ModelRoutes(default: "smart", cheap: nil, fallback: [], maxTokens: 500),
+        modelRoutes: ModelRoutes(default: "smart", cheap: nil, fallback: ["other"], maxTokens: 500),
         tools: tools,
         maxToolIterations: maxToolIterations,
         memoryPolicy: .null,
