@@ -38,7 +38,9 @@ package final class ConfigCache: ConfigurationReading {
     }
     copied = Mutex(faults.isEmpty ? found?.image.cursor : nil)
     age = Mutex(ConfigAge(copyFrom: found?.writtenAt, damages: switchFaults.count + faults.count))
-    locked = Mutex(NodeState(image: found?.image, switches: switches))
+    locked = Mutex(
+      NodeState(image: found?.image, switches: switches, isMended: !switchFaults.isEmpty)
+    )
   }
 
   // MARK: - ConfigurationReading

@@ -252,8 +252,12 @@ import WireMapping
         }
         try whole.write(to: file)
       }
+      try Data("nonsense".utf8).write(to: URL(filePath: "\(directory)/switches"))
       let next = try await ConfigCache(copy: copy, logger: logger)
       #expect(next.gate(fixture.tenant) == .paused(.hold, message: ["en": "Closed."]))
+      // The start has found the damage, and mends it.
+      try await next.writeSwitches()
+      #expect(try await copy.readSwitches().faults.isEmpty)
     }
   }
 }
