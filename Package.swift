@@ -356,7 +356,9 @@ let testing: [Target] = [
     "Bench",
     "Tests/Benchmarks/Bench",
     [
-      "CEpoll", "Observability", "Scenario", "Domain", "Codecs", "Compiler", "Postgres", "Store",
+      "API", "CEpoll", "Changelog", "Observability", "Scenario", "Subscription", "Switches",
+      "Domain",
+      "Codecs", "Compiler", "Postgres", "Store",
       "HTTP2", "Wire", "WireServices",
       "Transport",
       grpcCore,

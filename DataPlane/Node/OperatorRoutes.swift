@@ -26,7 +26,7 @@ struct OperatorRoutes: Sendable {
     router.get("/readyz") { _, _ in
       let faults = faults
       return Self.text(
-        faults.isEmpty ? "ready\n" : faults.joined(separator: "\n") + "\n",
+        faults.isEmpty ? "ready\n\(staleness)" : faults.joined(separator: "\n") + "\n",
         status: faults.isEmpty ? .ok : .serviceUnavailable
       )
     }
@@ -43,6 +43,18 @@ struct OperatorRoutes: Sendable {
     return faults
   }
 
+  /// A node serves what it has, with or without a control plane; this tells which.
+  private var staleness: String {
+    let now = cache.status
+    guard !now.isConnected else { return "" }
+    let age = now.age.map { "\(Self.milliseconds($0) / 1000) s old" } ?? "of unknown age"
+    return "no control plane: revision \(now.revision) is served, \(age)\n"
+  }
+
+  private static func milliseconds(_ duration: Duration) -> Int64 {
+    Int64(duration / .milliseconds(1))
+  }
+
   private func status() throws -> Response {
     let now = cache.status
     let value: JSONValue = [
@@ -52,6 +64,8 @@ struct OperatorRoutes: Sendable {
       "rejections": .int(Int64(now.rejections.count)),
       "spool_depth": .int(Int64(spool.depth)), "inbox_held": .int(Int64(held.count)),
       "active_turns": .int(Int64(activity.active)), "ready": .bool(faults.isEmpty),
+      "config_age_ms": now.age.map { .int(Self.milliseconds($0)) } ?? .null,
+      "disk_copy_faults": .int(Int64(now.copyFaults)),
     ]
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
@@ -77,6 +91,18 @@ struct OperatorRoutes: Sendable {
       Int(now.newestRevision.value)
     )
     gauge("bindery_connected", "Whether the watch is open and fresh.", now.isConnected ? 1 : 0)
+    if let age = now.age {
+      gauge(
+        "bindery_config_age_seconds",
+        "Since the lease was renewed; before the first, since the disk copy was written.",
+        Int(Self.milliseconds(age) / 1000)
+      )
+    }
+    gauge(
+      "bindery_disk_copy_faults",
+      "Damaged files found at the start, and writes that failed since.",
+      now.copyFaults
+    )
     gauge("bindery_bindings", "Bindings held.", now.bindingCount)
     gauge("bindery_rejections", "Resources refused by this node.", now.rejections.count)
     gauge("bindery_spool_depth", "Records on disk that are not committed.", spool.depth)

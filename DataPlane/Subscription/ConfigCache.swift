@@ -1,4 +1,5 @@
 package import Domain
+internal import Foundation
 internal import HashTreeCollections
 package import Logging
 internal import Synchronization
@@ -10,6 +11,9 @@ package final class ConfigCache: ConfigurationReading {
   /// Held while the next image is made, so that none is made from the same one twice.
   private let building = Mutex(())
   private let copy: DiskCopy
+  private let age: Mutex<ConfigAge>
+  /// What the disk copy holds; nil when it is to be written anew, whatever it holds.
+  private let copied: Mutex<SubscriptionMachine.Cursor?>
   private let logger: Logger
 
   /// Starts from what the disk holds, or from nothing.
@@ -20,11 +24,23 @@ package final class ConfigCache: ConfigurationReading {
     self.copy = copy
     self.logger = logger
     let (switches, switchFaults) = try await copy.readSwitches()
-    let (image, faults) = try await copy.readConfiguration()
+    let (found, faults) = try await copy.readConfiguration()
     for fault in switchFaults + faults {
       logger.warning("disk copy damaged", metadata: ["fault": "\(fault)"])
     }
-    locked = Mutex(NodeState(image: image, switches: switches))
+    if !faults.isEmpty {
+      logger.warning(
+        found == nil
+          ? "no disk copy is whole: a control plane has to send it all anew"
+          : "the disk copy of before is used",
+        metadata: ["revision": "\(found?.image.revision ?? .zero)"]
+      )
+    }
+    copied = Mutex(faults.isEmpty ? found?.image.cursor : nil)
+    age = Mutex(ConfigAge(copyFrom: found?.writtenAt, damages: switchFaults.count + faults.count))
+    locked = Mutex(
+      NodeState(image: found?.image, switches: switches, isMended: !switchFaults.isEmpty)
+    )
   }
 
   // MARK: - ConfigurationReading
@@ -50,16 +66,23 @@ package final class ConfigCache: ConfigurationReading {
     package var isConnected: Bool
     package var rejections: [Rejection]
     package var bindingCount: Int
+    /// How old what is served may be; nil with nothing to serve.
+    package var age: Duration?
+    /// Damaged files that were found at the start, and writes of the disk copy that failed since.
+    package var copyFaults: Int
   }
 
   package var status: Status {
-    locked.withLock { state in
+    let age = age.withLock { $0 }
+    return locked.withLock { state in
       Status(
         revision: state.image.revision,
         newestRevision: max(state.newest, state.image.revision),
         isConnected: state.isConnected(at: .now),
         rejections: Array(state.image.rejections.values),
-        bindingCount: state.image.bindings.count
+        bindingCount: state.image.bindings.count,
+        age: state.image.cursor == nil ? nil : age.age(at: .now, Date()),
+        copyFaults: age.damages
       )
     }
   }
@@ -113,31 +136,35 @@ package final class ConfigCache: ConfigurationReading {
     }
   }
 
-  func take(_ beat: NodeState.Heartbeat) { locked.withLock { $0.take(beat) } }
+  func take(_ beat: NodeState.Heartbeat) {
+    locked.withLock { $0.take(beat) }
+    // A renewal says that the database holds nothing newer than what is on its way here.
+    if beat.leaseEnd != nil { age.withLock { $0.heardAt = .now } }
+  }
 
   func setStreaming(_ isStreaming: Bool) { locked.withLock { $0.isStreaming = isStreaming } }
 
   /// Keeps the disk copy up to date until cancelled: at most once in `interval`.
   func keepCopy(interval: Duration) async {
-    var written = image.cursor
     while !Task.isCancelled {
       do {
         try await Task.sleep(for: interval)
       } catch { break }
-      await writeCopy(unless: &written)
+      await writeCopy()
     }
-    await writeCopy(unless: &written)
+    await writeCopy()
   }
 
-  private func writeCopy(unless written: inout SubscriptionMachine.Cursor?) async {
+  private func writeCopy() async {
     do {
       // A write that failed before is tried again here.
       try await writeSwitches()
-      guard let image = state.copyable, image.cursor != written else { return }
+      guard let image = state.copyable, image.cursor != copied.withLock({ $0 }) else { return }
       try await copy.write(image)
-      written = image.cursor
+      copied.withLock { $0 = image.cursor }
     } catch {
       logger.error("disk copy not written", metadata: ["error": "\(error)"])
+      age.withLock { $0.damages += 1 }
     }
   }
 }

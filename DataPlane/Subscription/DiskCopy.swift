@@ -11,6 +11,8 @@ internal import WireMapping
 package struct DiskCopy: Sendable {
   private let configuration: SealedFile
   private let switches: SealedFile
+  /// The same once more: a node must not forget a pause for a file that has gone bad.
+  private let mirror: SealedFile
   /// Files block; they get a thread of their own.
   private let thread: NIOThreadPool
   /// A switch must not wait while all configuration is written.
@@ -28,6 +30,7 @@ package struct DiskCopy: Sendable {
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     configuration = SealedFile(path: "\(directory)/configuration", format: "bndconf1")
     switches = SealedFile(path: "\(directory)/switches", format: "bndswch1")
+    mirror = SealedFile(path: "\(directory)/switches.mirror", format: "bndswch1")
     thread = NIOThreadPool(numberOfThreads: 1)
     thread.start()
     switchThread = NIOThreadPool(numberOfThreads: 1)
@@ -65,17 +68,24 @@ package struct DiskCopy: Sendable {
     }
   }
 
-  /// The newest whole copy; nil when there is none. What is wrong with it is told in words.
-  func readConfiguration() async throws -> (image: ConfigImage?, faults: [String]) {
+  /// A copy as it was found.
+  struct Found: Sendable {
+    var image: ConfigImage
+    /// nil when the disk doesn't tell.
+    var writtenAt: Date?
+  }
+
+  /// The newest whole copy; nil when there is none. What is wrong with newer ones is told in words.
+  func readConfiguration() async throws -> (found: Found?, faults: [String]) {
     try await onThread(thread) {
-      let (content, faults) = configuration.read()
-      let told = faults.map(\.description)
-      guard let content else { return (nil, told) }
-      do {
-        return (try Self.decode(content, readBy: program, at: place), told)
-      } catch {
-        return (nil, told + ["the copy can't be decoded: \(error)"])
+      let (found, faults) = configuration.read { content, path in
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        return Found(
+          image: try Self.decode(content, readBy: program, at: place),
+          writtenAt: attributes[.modificationDate] as? Date
+        )
       }
+      return (found, faults.map(\.description))
     }
   }
 
@@ -153,8 +163,10 @@ package struct DiskCopy: Sendable {
       image.sections[key]?.isOrphan = true
       image.orphans.insert(key)
     }
-    // This program may take what the other one refused; what it refused is not in the copy.
-    image.needsWhole = !image.rejections.isEmpty && header.writtenBy != program
+    // This program may take what the other one refused; what it refused is not in the copy. And what
+    // this one can't even read of it would never be sent again.
+    image.needsWhole =
+      !builder.unreadable.isEmpty || !image.rejections.isEmpty && header.writtenBy != program
     // A candidate for this place may have come and stayed while the node was elsewhere.
     if header.place != place { image.needsWhole = true }
     return image
@@ -169,7 +181,9 @@ package struct DiskCopy: Sendable {
   func write(_ newest: @escaping @Sendable () -> NodeState.Unwritten?) async throws -> Int? {
     try await onThread(switchThread) {
       guard let unwritten = newest() else { return nil }
-      try switches.write(try JSONEncoder().encode(unwritten.table))
+      let content = try JSONEncoder().encode(unwritten.table)
+      try mirror.write(content)
+      try switches.write(content)
       return unwritten.change
     }
   }
@@ -179,12 +193,20 @@ package struct DiskCopy: Sendable {
   /// - Throws: when they can't be read: a node must not forget that a tenant is paused.
   func readSwitches() async throws -> (table: SwitchTable, faults: [String]) {
     try await onThread(switchThread) {
-      let (content, faults) = switches.read()
-      guard let content else {
-        if let fault = faults.first { throw fault }
-        return (SwitchTable(), [])
+      var faults: [SealedFile.Fault] = []
+      for file in [switches, mirror] {
+        do throws(SealedFile.Fault) {
+          let table = try file.readNewest { content, _ in
+            try JSONDecoder().decode(SwitchTable.self, from: content)
+          }
+          if let table { return (table, faults.map(\.description)) }
+        } catch {
+          faults.append(error)
+        }
       }
-      return (try JSONDecoder().decode(SwitchTable.self, from: content), faults.map(\.description))
+      // What stood there before lacks a switch that may have been acknowledged.
+      if let fault = faults.first { throw fault }
+      return (SwitchTable(), [])
     }
   }
 }

@@ -24,10 +24,13 @@ package struct NodeState: Sendable {
   package private(set) var change = 0
   package private(set) var written = 0
 
-  /// - Parameter image: what the disk held; nil when there was nothing.
-  package init(image: ConfigImage?, switches: SwitchTable) {
+  /// - Parameters:
+  ///   - image: what the disk held; nil when there was nothing.
+  ///   - isMended: the switches are to be written again, because a file of them was damaged.
+  package init(image: ConfigImage?, switches: SwitchTable, isMended: Bool = false) {
     self.image = image ?? ConfigImage()
     self.switches = switches
+    change = isMended ? 1 : 0
   }
 
   /// A lease renewed, or not, by a store.

@@ -62,27 +62,64 @@ struct SealedFile: Sendable {
     guard fsync(directory) == 0 else { throw failure("fsync the directory of", path) }
   }
 
-  /// The newest whole content, or the one before, with what was wrong with the newest; nil when there
-  /// is none. Blocks.
-  func read() -> (content: Data?, faults: [Fault]) {
+  /// The newest content, or the one before, with what was wrong; nil when there is none that is whole.
+  /// Blocks.
+  ///
+  /// - Parameter decode: What it can't make sense of is damaged, though its digest fits.
+  func read<Content>(
+    _ decode: (_ content: Data, _ path: String) throws -> Content
+  ) -> (content: Content?, faults: [Fault]) {
     var faults: [Fault] = []
     for path in [path, path + ".previous"] {
-      guard FileManager.default.fileExists(atPath: path) else { continue }
-      do throws(Fault) {
-        return (try read(path), faults)
-      } catch {
-        faults.append(error)
+      switch Self.result({ try self.content(of: path, decode) }) {
+      case .success(let content?): return (content, faults)
+      case .success(nil): continue
+      case .failure(let fault): faults.append(fault)
       }
     }
     return (nil, faults)
   }
 
-  private func read(_ path: String) throws(Fault) -> Data {
+  /// The newest content only; nil when there is none.
+  ///
+  /// - Throws: when it is not whole.
+  func readNewest<Content>(
+    _ decode: (_ content: Data, _ path: String) throws -> Content
+  ) throws(Fault) -> Content? {
+    try Self.result { try content(of: path, decode) }.get()
+  }
+
+  private func content<Content>(
+    of path: String,
+    _ decode: (_ content: Data, _ path: String) throws -> Content
+  ) throws -> Content? {
+    guard let content = try read(path) else { return nil }
+    do {
+      return try decode(content, path)
+    } catch {
+      throw Fault(code: .damaged, what: "\(path) can't be decoded: \(error)")
+    }
+  }
+
+  private static func result<Value>(_ body: () throws -> Value) -> Result<Value, Fault> {
+    do {
+      return .success(try body())
+    } catch let fault as Fault {
+      return .failure(fault)
+    } catch {
+      return .failure(Fault(code: .io, what: "\(error)"))
+    }
+  }
+
+  /// nil when there is no such file.
+  private func read(_ path: String) throws(Fault) -> Data? {
     let file: Data
     do {
       file = try Data(contentsOf: URL(filePath: path))
+    } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
+      return nil
     } catch {
-      throw Fault(code: .io, what: "read \(path)")
+      throw Fault(code: .io, what: "read \(path): \(error.localizedDescription)")
     }
     let header = magic.count + 32
     guard file.count >= header, file.prefix(magic.count).elementsEqual(magic) else {

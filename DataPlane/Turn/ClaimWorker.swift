@@ -11,19 +11,22 @@ package struct ClaimWorker: Sendable {
   private let intake: Intake
   private let sender: any MessageSending
   private let capacity: Int32
+  private let replayInterval: Duration
 
   package init(
     _ services: TurnServices,
     scheduler: ConversationScheduler,
     intake: Intake,
     sender: any MessageSending,
-    capacity: Int32 = 64
+    capacity: Int32 = 64,
+    replayInterval: Duration = .seconds(1)
   ) {
     self.services = services
     self.scheduler = scheduler
     self.intake = intake
     self.sender = sender
     self.capacity = capacity
+    self.replayInterval = replayInterval
   }
 
   /// Keeps a claim stream open until cancelled, with pauses of 0.2 through 5 s between tries.
@@ -66,10 +69,24 @@ package struct ClaimWorker: Sendable {
     var request = Bindery_V1_ClaimRequest()
     request.nodeID = services.nodeID
     request.capacity = capacity
-    do {
-      try await services.conversations.claim(request) { work in await take(work, send) }
-    } catch {
-      services.logger.debug("the claim stream ended", metadata: ["why": "\(error)"])
+    let message = request
+    await withDiscardingTaskGroup { group in
+      group.addTask { await keepReplaying() }
+      do {
+        try await services.conversations.claim(message) { work in await take(work, send) }
+      } catch {
+        services.logger.debug("the claim stream ended", metadata: ["why": "\(error)"])
+      }
+      group.cancelAll()
+    }
+  }
+
+  /// A message may come to lie in the inbox though the stream stays open: a link that stood still for
+  /// longer than a call may take, a control plane without its database.
+  private func keepReplaying() async {
+    while !Task.isCancelled {
+      do { try await Task.sleep(for: replayInterval) } catch { return }
+      _ = await intake.replayHeld()
     }
   }
 

@@ -87,6 +87,59 @@ import WireServices
     #expect(bytes < 1_000_000, "\(bytes) bytes were ahead of the switch")
   }
 
+  @Test func `a switch waits behind no more of a flood of pushes than a stream buffers`()
+    async throws
+  {
+    let directory = try ScratchDirectory()
+    let socket = "\(directory.path)/s"
+    let server = try FleetServer(bulkyWorld(60))
+    let tenant = server.expected.tenants[7]
+    let ahead = Mutex<Int?>(nil)
+    try await server.serve(at: socket) {
+      try await self.watch(socket) { message in
+        func count(_ message: any SwiftProtobuf.Message) throws {
+          let bytes = try message.serializedData().count
+          ahead.withLock { if let before = $0 { $0 = before + bytes } }
+        }
+        switch message.message {
+        case .snapshotEnd:
+          // 12 MB of pushes, more than any window; then the switch, and then pushes again.
+          func flood(_ round: Int) throws {
+            for id in server.expected.tenants where id != tenant {
+              try server.commit { world in
+                var bulky = world.tenant(id)
+                bulky.pausedMessage = ["en": String(repeating: "y\(round)", count: 50_000)]
+                return world.commit(put: [.tenant(bulky)])
+              }
+            }
+          }
+          try flood(1)
+          try server.switchTenant(tenant, to: .paused)
+          try flood(2)
+          ahead.withLock { $0 = 0 }
+          return false
+        case .control(let control):
+          #expect(control.tenantID == tenant.data)
+          return true
+        case .deltaChunk(let chunk):
+          try count(chunk)
+          return false
+        case .delta(let delta):
+          try count(delta.changes)
+          if delta.revision == server.revision.value {
+            Issue.record("the switch came after the flood")
+            return true
+          }
+          return false
+        default: return false
+        }
+      }
+    }
+    let bytes = try #require(ahead.withLock { $0 })
+    #expect(bytes < 1_500_000, "\(bytes) bytes were ahead of the switch")
+    print("\(bytes) bytes of the flood were ahead of the switch")
+  }
+
   @Test func `a reader that has stopped costs the others nothing, and gets what it missed as one`()
     async throws
   {

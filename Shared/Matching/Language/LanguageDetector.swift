@@ -45,20 +45,32 @@ package struct LanguageDetector: Sendable {
 
   package func detect(_ text: String) -> DetectedLanguage? {
     let words = Self.words(of: text)
+    guard let script = Self.script(of: words) else { return nil }
+    if script == "Latn" { return roman(words) }
+    guard let language = Scripts.language(of: script) else { return nil }
+    if language == "hi", Self.isMarathi(words) {
+      return DetectedLanguage(code: "mr", script: script)
+    }
+    return DetectedLanguage(code: language, script: script)
+  }
+
+  /// Whether a text is in a script that none of the known languages is written in, such as Cyrillic,
+  /// Arabic or Han.
+  package func isOfForeignScript(_ text: String) -> Bool {
+    Self.script(of: Self.words(of: text)) == Scripts.foreign
+  }
+
+  /// The script of most letters; nil when there are hardly any, or they are of several.
+  private static func script(of words: [String]) -> String? {
     var counts: [String: Int] = [:]
     for scalar in words.joined().unicodeScalars where scalar.properties.isAlphabetic {
       counts[Scripts.script(of: scalar), default: 0] += 1
     }
     let letters = counts.values.reduce(0, +)
     guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), letters > 1,
-      Double(most.value) >= Self.share * Double(letters)
+      Double(most.value) >= share * Double(letters)
     else { return nil }
-    if most.key == "Latn" { return roman(words) }
-    guard let language = Scripts.language(of: most.key) else { return nil }
-    if language == "hi", Self.isMarathi(words) {
-      return DetectedLanguage(code: "mr", script: most.key)
-    }
-    return DetectedLanguage(code: language, script: most.key)
+    return most.key
   }
 
   /// In lower case, long drawn letters shortened; what holds a digit, a link or an address left out.

@@ -19,12 +19,24 @@ enum Scripts {
     Entry(script: "Mlym", language: "ml", block: 0x0D00 ... 0x0D7F),
   ]
 
-  /// Empty for scripts that tell no language here.
+  /// ISO 15924's code for what has none: all scripts whose languages aren't known here.
+  static let foreign = "Zzzz"
+
+  /// Empty for letters that any script may use, such as Latin ones in bold or full width.
   static func script(of scalar: Unicode.Scalar) -> String {
     switch scalar.value {
     case ..<0x0250, 0x1E00 ... 0x1EFF: return "Latn"
     case 0x0900 ... 0x0D7F: return all.first { $0.block.contains(scalar.value) }?.script ?? ""
-    default: return ""
+    // Vedic signs and more of Devanagari; letters of mathematics and other styles.
+    case 0x1CD0 ... 0x1CFF, 0xA8E0 ... 0xA8FF, 0x1D400 ... 0x1D7FF, 0x1F100 ... 0x1FAFF: return ""
+    // Phonetic letters; superscripts, letter-like and enclosed ones.
+    case 0x0250 ... 0x036F, 0x1D00 ... 0x1DFF, 0x2000 ... 0x2BFF: return ""
+    case 0xA640 ... 0xA69F, 0xA6A0 ... 0xA6FF: return foreign
+    // More Latin letters, small and full width.
+    case 0x2C60 ... 0x2C7F, 0xA700 ... 0xA7FF, 0xAB30 ... 0xAB6F, 0xFB00 ... 0xFB06,
+      0xFF00 ... 0xFF5E:
+      return ""
+    default: return foreign
     }
   }
 

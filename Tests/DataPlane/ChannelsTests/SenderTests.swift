@@ -118,6 +118,26 @@ struct SenderTests {
     )
   }
 
+  @Test("reads the switch again once it is connected: then nothing leaves any more")
+  func gateAtTheSend() async throws {
+    let api = CloudAPI(Self.sent)
+    let reads = Mutex(0)
+    let outcome = Mutex<SendOutcome?>(nil)
+    let message = message("hi")
+    try await serve(api.router) { url in
+      let it = await sender(url).send(message) {
+        reads.withLock { reads in
+          reads += 1
+          return reads == 1
+        }
+      }
+      outcome.withLock { $0 = it }
+    }
+    #expect(outcome.withLock { $0 } == SendOutcome(state: .held, attempts: 0))
+    #expect(reads.withLock { $0 } == 2)
+    #expect(api.calls.isEmpty)
+  }
+
   @Test("names a person without a number by the business-scoped id")
   func scopedID() async throws {
     let api = CloudAPI(Self.sent)

@@ -12,7 +12,10 @@ import Testing
   @Test(arguments: [
     ("When will the parcel reach my house?", false), ("मेरा सामान कब तक पहुँचेगा", false),
     ("mera saman kab tak pahunch jayega", true), ("ನನ್ನ ಸಾಮಾನು ಯಾವಾಗ ಬರುತ್ತೆ", true),
-    ("ok", false), ("12345", false), ("", false),
+    ("ok", false), ("12345", false), ("", false), ("Где моя посылка?", true), ("我的包裹在哪里", true),
+    ("میرا پارسل کہاں ہے", true), ("ที่ไหน", true), ("𝗛𝗲𝗹𝗹𝗼 𝗮𝗹𝗹", false), ("ＨＥＬＬＯ", false),
+    ("👍🏽", false),
+    ("Thomas Ивано", false), ("я", false),
   ])
   func `a text in a language that is not allowed is a hit, one that can't be told is none`(
     text: String,

@@ -149,6 +149,31 @@ private struct OneSecret: SecretResolver {
     #expect(attempt.failure == nil)
   }
 
+  @Test func `no try is made once it may call no more, of this model or the next`() async {
+    let first = ScriptedProvider("first", .fail(.overloaded))
+    let second = ScriptedProvider("second", .answer("hi"))
+    for tries in 0 ... 2 {
+      let before = first.models.count
+      let left = Mutex(tries)
+      let answer = await router([first, second]).call(
+        Requests.make(model: "a"),
+        fallback: ["b"],
+        tables: Self.tables,
+        tenantSlug: "shop",
+        mayCall: {
+          left.withLock { left in
+            left -= 1
+            return left >= 0
+          }
+        },
+        onText: { _ in }
+      )
+      #expect(failure(answer)?.kind == .cancelled)
+      #expect(answer.attempts.count == tries && first.models.count == before + tries)
+    }
+    #expect(second.models.isEmpty)
+  }
+
   @Test func `a transient failure is tried once more, then the next model comes`() async {
     let first = ScriptedProvider("first", .fail(.overloaded))
     let second = ScriptedProvider("second", .answer("hi"))

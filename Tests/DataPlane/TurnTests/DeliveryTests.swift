@@ -78,6 +78,30 @@ struct DeliveryTests {
     #expect(harness.controlPlane.read { $0.commits }.isEmpty)
   }
 
+  @Test("what waited for the commit does not leave on the web when the switch went off meanwhile")
+  func pausedAtTheCommit() async throws {
+    let tenant = SampleTenant()
+    let configuration = TestConfiguration(tenant)
+    // The last of the reply is kept back until the whole is checked.
+    var harness = TurnHarness(
+      tenant: tenant,
+      model: ScriptedModel(.pieces(["A long answer."])),
+      guards: WordGuards(window: 1_000)
+    )
+    harness.use(configuration)
+    harness.controlPlane.read { $0.onCommit = { configuration.set(.stale, for: tenant) } }
+    let plan = try #require(
+      harness.runner.plan(harness.address("web"), message: harness.message("hi"))
+    )
+    let stream = CollectingStream()
+    let end = await harness.runner.run(plan, known: [], delivery: .stream(stream))
+    #expect(end.kind == .held)
+    #expect(stream.pieces.isEmpty)
+    // It is stored, and found in the history.
+    #expect(harness.controlPlane.read { $0.commits.count } == 1)
+    #expect(harness.services.memory.recall(plan.address)?.messages.count == 2)
+  }
+
   @Test(
     "a paused tenant's turn makes no call at all",
     arguments: [PausedPolicy.hold, .refuse]

@@ -149,6 +149,34 @@ struct SchedulingTests {
     #expect(desk.held.count == 0)
   }
 
+  @Test("hands what it held over though its claim stream never ended")
+  func heldThroughASilence() async throws {
+    let desk = Desk(TurnHarness(tenant: SampleTenant(degraded: .hold)))
+    let plane = desk.harness.controlPlane
+    plane.read { $0.keepsClaiming = true }
+    let claims = ClaimWorker(
+      desk.harness.services,
+      scheduler: desk.scheduler,
+      intake: desk.intake,
+      sender: desk.harness.sender,
+      replayInterval: .milliseconds(10)
+    )
+    try await desk.running {
+      let worker = Task { await claims.run() }
+      try await wait { plane.read { $0.claims } == 1 }
+      plane.read { $0.isAway = true }
+      #expect(await desk.say("anyone there?") == .stored)
+      #expect(desk.held.count == 1)
+      plane.read { $0.isAway = false }
+      try await wait { desk.harness.sender.messages.count == 1 }
+      try await wait { await desk.scheduler.count == 0 }
+      worker.cancel()
+      await worker.value
+    }
+    #expect(plane.read { $0.claims } == 1)
+    #expect(desk.held.count == 0)
+  }
+
   @Test("sets a held message aside that is refused, and goes on with the others")
   func heldAndRefused() async throws {
     let desk = Desk(TurnHarness(tenant: SampleTenant(degraded: .hold)))

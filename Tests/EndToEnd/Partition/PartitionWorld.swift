@@ -94,12 +94,14 @@ struct PartitionWorld: Sendable {
   /// Half of them notice by themselves that a connection leads nowhere; the others wait.
   static func isAlert(_ index: Int) -> Bool { index.isMultiple(of: 2) }
 
-  func startNode(_ index: Int) async throws {
+  /// - Parameter isReady: Whether it is to have said so by the return.
+  func startNode(_ index: Int, isReady: Bool = true) async throws {
     let flags = ["--keepalive-ms", "500", "--keepalive-timeout-ms", "700"]
     try await stack.startNode(
       index,
       Self.isAlert(index) ? flags : [],
-      control: "127.0.0.1:\(links[index].port)"
+      control: "127.0.0.1:\(links[index].port)",
+      isReady: isReady
     )
   }
 

@@ -88,7 +88,8 @@ package final class LinkProxy: Sendable {
         return connected.flatMap { far in
           let up = Lane(.up, from: near, to: far, link)
           let down = Lane(.down, from: far, to: near, link)
-          link.add(up, down)
+          // It may have been cut while this one was being made.
+          guard link.add(up, down) else { return far.close().and(near.close()).map { _ in } }
           return far.pipeline.addHandler(down).and(near.pipeline.addHandler(up)).map { _ in }
         }
       }
@@ -106,11 +107,6 @@ package final class LinkProxy: Sendable {
   package var accepted: Int { link.state.withLock { $0.accepted } }
 
   /// How the link is from now on.
-  package var condition: Condition {
-    get { link.state.withLock { $0.condition } }
-    set { link.change(newValue) }
-  }
-
   package func set(_ condition: Condition) { link.change(condition) }
 
   /// Loses all that goes over the connections that are there; new ones are well.
@@ -159,8 +155,13 @@ private final class Link: Sendable {
     }
   }
 
-  func add(_ lanes: Lane...) {
-    state.withLock { for lane in lanes { $0.lanes[ObjectIdentifier(lane)] = lane } }
+  /// False when the link is cut.
+  func add(_ lanes: Lane...) -> Bool {
+    state.withLock { state in
+      guard !state.condition.isCut else { return false }
+      for lane in lanes { state.lanes[ObjectIdentifier(lane)] = lane }
+      return true
+    }
   }
 
   func remove(_ lane: Lane) { state.withLock { $0.lanes[ObjectIdentifier(lane)] = nil } }

@@ -98,10 +98,12 @@ package actor Stack {
   /// - Parameters:
   ///   - extra: Flags of this node only.
   ///   - address: Where it looks for the control plane; nil for where that is.
+  ///   - isReady: Whether to wait until it says so.
   package func startNode(
     _ index: Int,
     _ extra: [String] = [],
-    control address: String? = nil
+    control address: String? = nil,
+    isReady: Bool = true
   ) async throws {
     try await start(
       "bindery-node",
@@ -115,7 +117,8 @@ package actor Stack {
         "http://127.0.0.1:\(ports.anthropic)", "--tool-allow", "127.0.0.1:\(ports.tools)",
         "--quiet-ms", "100", "--latest-ms", "1000",
       ] + nodeArguments + extra,
-      as: "node-\(index + 1)"
+      as: "node-\(index + 1)",
+      isReady: isReady
     )
   }
 
@@ -123,8 +126,12 @@ package actor Stack {
   package func output(of name: String) -> String { running[name]?.output ?? "" }
 
   /// Starts another program of the build, and waits until it is ready.
-  package func start(_ program: String, _ arguments: [String], as name: String? = nil) async throws
-  {
+  package func start(
+    _ program: String,
+    _ arguments: [String],
+    as name: String? = nil,
+    isReady: Bool = true
+  ) async throws {
     let name = name ?? program
     // A log of its own for each start, so that an old "ready" isn't taken for the new one.
     let log = folder.appending(path: "\(name)-\(UUID().uuidString.prefix(8)).log")
@@ -135,7 +142,7 @@ package actor Stack {
       log: log
     )
     running[name] = started
-    try await started.waitUntilReady(within: .seconds(60))
+    if isReady { try await started.waitUntilReady(within: .seconds(60)) }
   }
 
   /// - Returns: What was wrong with its end.

@@ -26,6 +26,11 @@ package final class MemoryControlPlane: ConversationCalls {
     package var settled: [Bindery_V1_OutboxRecord] = []
     package var accepts = 0
     package var begins = 0
+    /// Claim streams that were opened; each stays open until it is cancelled when `keepsClaiming`.
+    package var claims = 0
+    package var keepsClaiming = false
+    /// Runs before a commit is answered.
+    package var onCommit: (@Sendable () -> Void)?
     /// All entries that were taken, in order.
     package var journaled: [Bindery_V1_JournalEntry] = []
   }
@@ -146,6 +151,7 @@ package final class MemoryControlPlane: ConversationCalls {
     _ request: Bindery_V1_CommitTurnRequest
   ) async throws -> Bindery_V1_CommitTurnResponse {
     let address = try address(request.conversation)
+    state.withLock { $0.onCommit }?()
     return try present { state in
       var response = Bindery_V1_CommitTurnResponse()
       response.nextDueInMs = -1
@@ -177,14 +183,17 @@ package final class MemoryControlPlane: ConversationCalls {
     _ request: Bindery_V1_ClaimRequest,
     onWork: @Sendable (Bindery_V1_ClaimResponse) async -> Void
   ) async throws {
-    let due = try present { state in state.due.filter { !$0.value.isEmpty }.map(\.key) }
+    let (due, keeps) = try present { state in
+      state.claims += 1
+      return (state.due.filter { !$0.value.isEmpty }.map(\.key), state.keepsClaiming)
+    }
     for address in due {
       var work = Bindery_V1_ClaimResponse()
       work.conversation = address.wire
       work.reason = .due
       await onWork(work)
     }
-    try await Task.sleep(for: .milliseconds(50))
+    try await Task.sleep(for: keeps ? .seconds(3_600) : .milliseconds(50))
   }
 
   private func address(_ key: Bindery_V1_ConversationKey) throws -> ConversationAddress {

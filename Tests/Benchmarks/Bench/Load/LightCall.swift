@@ -21,8 +21,9 @@ final class LightCall {
 
   func send(_ message: [UInt8]) throws { try connection.send(message, on: stream) }
 
-  /// Reads what is there.
-  func readable(_ scratch: UnsafeMutableRawBufferPointer) throws {
+  /// Reads what is there; returns how many bytes that were.
+  @discardableResult
+  func readable(_ scratch: UnsafeMutableRawBufferPointer) throws -> Int {
     try connection.readable(scratch)
   }
 }

@@ -44,11 +44,12 @@ final class LightConnection: HTTP2SessionDelegate {
     try flush()
   }
 
-  /// Reads what is there.
-  func readable(_ scratch: UnsafeMutableRawBufferPointer) throws {
+  /// Reads what is there; returns how many bytes that were.
+  @discardableResult
+  func readable(_ scratch: UnsafeMutableRawBufferPointer) throws -> Int {
     let count = recv(descriptor, scratch.baseAddress, scratch.count, 0)
     guard count > 0 else {
-      if count < 0, errno == EAGAIN || errno == EINTR { return }
+      if count < 0, errno == EAGAIN || errno == EINTR { return 0 }
       throw BenchFailure("the server closed a connection")
     }
     try session.receive(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
@@ -58,6 +59,7 @@ final class LightConnection: HTTP2SessionDelegate {
     }
     if let failure { throw BenchFailure(failure) }
     if session.wantsWrite { try flush() }
+    return count
   }
 
   private func flush() throws {
