@@ -131,7 +131,10 @@ package final class DistributionAPI: RegistrableRPCService {
           message: "STREAM_REPLACED: this node has opened newer watch streams"
         )
       }
-      defer { group.cancelAll() }
+      defer {
+        group.cancelAll()
+        withExtendedLifetime(end) {}
+      }
       try await group.next()
     }
   }
@@ -173,7 +176,7 @@ package final class DistributionAPI: RegistrableRPCService {
             "node came",
             metadata: ["node": "\(greeting.nodeID)", "holds": "\(holds ?? .zero)"]
           )
-          admission = admit(watcher, canResume: holds != nil)
+          admission = admit(watcher, canResume: canResume(from: holds))
         } else if let stream {
           // One that was ahead of this replica has been resumed meanwhile.
           if !isHeld, let from = watcher.resumedFrom {
@@ -201,6 +204,11 @@ package final class DistributionAPI: RegistrableRPCService {
     else { return nil }
     nodes.follow(store: configuration.incarnation)
     return cursor.revision
+  }
+
+  private func canResume(from revision: Revision?) -> Bool {
+    guard let revision, let oldest = hub.oldestRevision else { return false }
+    return revision >= oldest
   }
 
   /// Lets data flow: at once to who can go on from where it stands, to the others in turn.

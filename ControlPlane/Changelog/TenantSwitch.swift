@@ -1,4 +1,6 @@
 package import Domain
+package import Wire
+internal import WireMapping
 
 /// A change of whether a tenant's agents talk. Travels on its own lane, ahead of data.
 package struct TenantSwitch: Hashable, Sendable {
@@ -23,5 +25,15 @@ package struct TenantSwitch: Hashable, Sendable {
     if case .tenant(let old) = before, old.switchRevision >= tenant.switchRevision { return nil }
     if before == nil, tenant.status == .active { return nil }
     self.init(tenant)
+  }
+}
+
+extension TenantSwitch {
+  package var wire: Bindery_V1_Control {
+    var control = Bindery_V1_Control()
+    control.tenantID = tenantID.data
+    control.switchRevision = revision.value
+    control.status = status.wire
+    return control
   }
 }

@@ -52,6 +52,9 @@ package struct WatchMachine: Sendable {
   private var incarnation: UUID?
   /// What a Heartbeat is to echo, and when it came.
   private var status: (sequence: Int64, at: ContinuousClock.Instant)?
+  private var newestStatus: Int64 = 0
+  /// Whether another one came while it waited for a lease: it is answered without one.
+  private var isOverdue = false
   private var drain: Bindery_V1_Drain?
   private var statusesAhead = 0
   /// What a LAZY node serves; nil until it has said so.
@@ -112,7 +115,12 @@ package struct WatchMachine: Sendable {
       }
       reject(ack.rejected)
     case .status(let it):
-      if it.statusSeq > status?.sequence ?? 0 { status = (it.statusSeq, now) }
+      if it.statusSeq > newestStatus {
+        newestStatus = it.statusSeq
+        // Nobody is left without an answer for long: it might think that nobody is there.
+        isOverdue = status != nil
+        status = (it.statusSeq, now)
+      }
       guard case .greeted = phase else { return }
       statusesAhead += 1
       if statusesAhead > Self.catchUpLimit {
@@ -298,23 +306,29 @@ package struct WatchMachine: Sendable {
   }
 
   private mutating func heartbeat(_ view: ChangelogView) -> Step? {
-    guard isRegistered, let (sequence, at) = status else { return nil }
+    guard let (sequence, at) = status else { return nil }
+    var isKnown = isRegistered
     if let registeredAt, let confirmedAt = view.confirmedAt, confirmedAt < registeredAt {
       awaitsConfirmation = true
-      return nil
+      isKnown = false
     }
+    guard isKnown || isOverdue else { return nil }
     status = nil
+    isOverdue = false
     // A lease ends no later than its length after the store was last seen to hold nothing newer.
     let age = view.leasesFrom.map { max(.zero, $0.duration(to: at)) } ?? .zero
     let (seconds, attoseconds) = age.components
     var heartbeat = Bindery_V1_Heartbeat()
     heartbeat.revision = view.state.revision.value
     heartbeat.statusSeq = sequence
-    heartbeat.leaseMs = max(
-      0,
-      leaseMilliseconds - seconds * 1000 - (attoseconds + 999_999_999_999_999)
-        / 1_000_000_000_000_000
-    )
+    heartbeat.leaseMs =
+      !isKnown
+      ? 0
+      : max(
+        0,
+        leaseMilliseconds - seconds * 1000 - (attoseconds + 999_999_999_999_999)
+          / 1_000_000_000_000_000
+      )
     return .send(.heartbeat(heartbeat))
   }
 
@@ -390,15 +404,5 @@ package struct WatchMachine: Sendable {
       if served == nil || served?.remove(id) != nil { named.append(key) }
     }
     return (named, served == nil)
-  }
-}
-
-extension TenantSwitch {
-  package var wire: Bindery_V1_Control {
-    var control = Bindery_V1_Control()
-    control.tenantID = tenantID.data
-    control.switchRevision = revision.value
-    control.status = status.wire
-    return control
   }
 }

@@ -12,6 +12,19 @@ extension Store {
   /// - Returns: whether it did.
   @discardableResult
   package func attach() async throws -> Bool {
+    do {
+      return try await compareLineage()
+    } catch let error as PostgresError
+      where error.sqlState == PostgresError.State.insufficientPrivilege
+    {
+      logger.warning(
+        "the database's server does not tell its identity: after putting it back, change its incarnation"
+      )
+      return false
+    }
+  }
+
+  private func compareLineage() async throws -> Bool {
     let rows = try await app.query(
       """
       with now as materialized (

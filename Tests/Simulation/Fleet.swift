@@ -23,13 +23,18 @@ final class FleetServer: Sendable {
   private let world: Mutex<ConfigWorld>
   private let logger = Logger(label: "fleet")
 
-  init(_ world: ConfigWorld, lease: Duration = .seconds(5)) throws {
+  /// - Parameter isRead: False: what there is becomes known only with `read`.
+  init(_ world: ConfigWorld, lease: Duration = .seconds(5), isRead: Bool = true) throws {
     self.world = Mutex(world)
     var options = NodeRegistry.Options()
     options.lease = lease
     nodes = NodeRegistry(options: options)
     distribution = DistributionAPI(hub: hub, nodes: nodes, logger: logger)
-    let (incarnation, commit) = world.snapshot
+    if isRead { try read() }
+  }
+
+  func read() throws {
+    let (incarnation, commit) = expected.snapshot
     try hub.reset(
       ConfigState(
         incarnation: incarnation,

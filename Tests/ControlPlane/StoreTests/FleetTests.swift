@@ -204,21 +204,28 @@ import Wire
       var hello = Bindery_V1_WatchRequest()
       hello.hello.nodeID = "a"
       hello.hello.mode = .eager
-      var status = Bindery_V1_WatchRequest()
-      status.status.statusSeq = 1
+      func status(_ sequence: Int64) -> Bindery_V1_WatchRequest {
+        var request = Bindery_V1_WatchRequest()
+        request.status.statusSeq = sequence
+        return request
+      }
       replica.hub.confirm(at: .now)
       try watcher.receive(hello)
       _ = try replica.connect("a", holds: nil, watcher)
-      try watcher.receive(status)
-      func heartbeats() throws -> Int {
-        var count = 0
+      try watcher.receive(status(1))
+      func leases() throws -> [Int64] {
+        var leases: [Int64] = []
         while let frame = try watcher.next() {
           let response = try Bindery_V1_WatchResponse(serializedBytes: frame.bytes)
-          if case .heartbeat = response.message { count += 1 }
+          if case .heartbeat(let it) = response.message { leases.append(it.leaseMs) }
         }
-        return count
+        return leases
       }
-      #expect(try heartbeats() == 0)
+      #expect(try leases() == [])
+      // It is not left without an answer for long.
+      try watcher.receive(status(2))
+      #expect(try leases() == [0])
+      try watcher.receive(status(3))
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await replica.sync.run() }
         let database = fixture.owner
@@ -229,11 +236,15 @@ import Wire
           isStored = try await !database.query("select 1 from fleet_nodes").isEmpty
         }
         // Not asked since.
-        #expect(try heartbeats() == 0)
+        #expect(try leases() == [])
+        var given: [Int64] = []
         try await eventually("a lease") {
           replica.hub.confirm(at: .now)
-          return try heartbeats() == 1
+          given += try leases()
+          return !given.isEmpty
         }
+        #expect(given.count == 1)
+        #expect(given.allSatisfy { (1 ... 600).contains($0) })
         group.cancelAll()
       }
     }

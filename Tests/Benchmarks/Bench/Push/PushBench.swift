@@ -2,6 +2,14 @@ internal import ArgumentParser
 internal import Foundation
 internal import Scenario
 
+/// A part of what `push` measures.
+enum PushPart: String, ExpressibleByArgument, CaseIterable {
+  case pushes
+  case stopped
+  case memory
+  case commits
+}
+
 struct PushBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "push",
@@ -20,6 +28,9 @@ struct PushBench: AsyncParsableCommand {
   @Option(help: "Numbers of watchers.") var watchers: [Int] = [100, 1000]
   @Option(help: "Rounds that count; a tenth more come before, to warm up.") var rounds = 60
   @Option(help: "Payload in bytes.") var bytes = 4096
+  @Option(help: "Commits offered a second, in 'commits'.") var rate = 100
+  @Option(help: "What is measured: pushes, commits (beside watchers), stopped, memory.")
+  var part: [PushPart] = PushPart.allCases
 
   func run() async throws {
     try await place.withFolder { folder in
@@ -76,7 +87,17 @@ struct PushBench: AsyncParsableCommand {
           rounds: rounds,
           bytes: bytes
         )
-        for count in watchers { print(try await push.run(count)) }
+        if part.contains(.pushes) {
+          for count in watchers { print(try await push.run(count)) }
+        }
+        if part.contains(.stopped) {
+          print(try await push.withStopped(900, stopped: 100, times: 3))
+        }
+        let cost = PushCost(push: push, etcd: programs[1], control: programs[2])
+        if part.contains(.memory) { print(try await cost.memory(2000)) }
+        if part.contains(.commits) {
+          print(try await cost.commits(2000, rate: rate, client: bindery))
+        }
       }
     }
   }

@@ -27,11 +27,13 @@ struct WatchLoad: ParsableCommand {
   @Option var count: Int
   /// A message of at least so many bytes counts.
   @Option var bytes: Int
+  /// So many of them read nothing any more once their watch stands, and don't count.
+  @Option var stopped = 0
 
   func run() throws {
     raiseOpenFileLimit()
     let poller = try Poller()
-    let rounds = Rounds(watchers: count)
+    let rounds = Rounds(watchers: count - stopped)
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 16)
     defer { scratch.deallocate() }
     let owed = OwedAcknowledgements()
@@ -51,7 +53,11 @@ struct WatchLoad: ParsableCommand {
       try watch(poller, rounds, scratch, owed, path: "/bindery.v1.Distribution/Watch") {
         call,
         index in
-        call.onMessage = { try owed.take($0, of: index, rounds) }
+        if index < stopped {
+          call.onMessage = { try stop($0, call, poller) }
+        } else {
+          call.onMessage = { try owed.take($0, of: index, rounds) }
+        }
         try call.send(Self.hello(index))
       }
     }
@@ -87,7 +93,7 @@ struct WatchLoad: ParsableCommand {
       // The nodes of a fleet acknowledge each on a machine of its own: nobody waits for another's.
       if wasRead == 0 { try owed.send { try calls[$0].send($1) } }
       if peer == .bindery {
-        for (index, sequence) in lease.due() {
+        for (index, sequence) in lease.due() where index >= stopped {
           try calls[index].send(Self.status(sequence))
         }
       }
@@ -117,6 +123,16 @@ struct WatchLoad: ParsableCommand {
         }
       }
     }
+  }
+
+  /// Reads up to the end of the snapshot and no further.
+  private func stop(
+    _ message: UnsafeRawBufferPointer,
+    _ call: LightCall,
+    _ poller: Poller
+  ) throws {
+    let response = try Bindery_V1_WatchResponse(serializedBytes: Array(message))
+    if case .snapshotEnd = response.message { poller.unwatch(call.descriptor) }
   }
 
   // MARK: - Bindery's messages
