@@ -155,8 +155,11 @@ package struct DiskCopy: Sendable {
     }
     // This program may take what the other one refused; what it refused is not in the copy.
     image.needsWhole = !image.rejections.isEmpty && header.writtenBy != program
-    // A candidate for this place may have come and stayed while the node was elsewhere.
-    if header.place != place { image.needsWhole = true }
+    if header.place != place {
+      // Candidates are for places: those held may not be for this one, others may lack.
+      image.needsWhole = true
+      image.dropCandidates()
+    }
     return image
   }
 
