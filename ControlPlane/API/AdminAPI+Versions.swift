@@ -91,7 +91,8 @@ extension AdminAPI {
         expected: request.expectedVersion > 0 ? request.expectedVersion : nil,
         author: request.author,
         reason: request.reason,
-        dryRun: request.dryRun
+        dryRun: request.dryRun,
+        confirmsEmptying: request.confirmEmptying
       )
       return Bindery_V1_ApplyResponse(
         outcome,
@@ -196,6 +197,7 @@ extension ApplyOptions {
           tenants: Set(request.pruneTenants)
         ) : nil
     )
+    confirmsEmptying = request.confirmEmptying
   }
 }
 

@@ -114,6 +114,7 @@ struct AuditedObject: ExpressibleByArgument {
     case agent = "Agent"
     case binding = "Binding"
     case token = "Token"
+    case rollout = "Rollout"
     case retention = "Retention"
     case user = "User"
   }

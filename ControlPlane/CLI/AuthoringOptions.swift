@@ -56,6 +56,12 @@ struct AuthoringOptions: ParsableArguments {
   )
   var yes = false
 
+  @Flag(
+    name: .long,
+    help: "It is meant that a tenant loses more than half of its addresses; --yes does not say so."
+  )
+  var confirmEmptying = false
+
   @Option(name: .long, help: "Why, for the history.")
   var reason: String = ""
 
@@ -107,6 +113,7 @@ struct AuthoringOptions: ParsableArguments {
     request.maxDeletions = maxDeletions
     request.deletionsConfirmed = yes
     request.pruneTenants = pruneTenant
+    request.confirmEmptying = confirmEmptying
     request.expected = expected
     request.documents = try files.documents.map { document in
       var wire = Bindery_V1_Document()

@@ -11,11 +11,16 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 /// Standard output and standard error.
 enum Terminal {
   static func print(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    write(line + "\n")
   }
 
   static func write(_ text: String) {
-    FileHandle.standardOutput.write(Data(text.utf8))
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+      // Who read has gone, as `head` does: nothing is left to tell. As if SIGPIPE had ended it.
+      exit(141)
+    }
   }
 
   static func note(_ line: String) {

@@ -33,6 +33,9 @@ struct RollbackCommand: AsyncParsableCommand {
   @Flag(name: [.customShort("y"), .long], help: "Do not ask.")
   var yes = false
 
+  @Flag(name: .long, help: "It is meant that the tenant loses more than half of its addresses.")
+  var confirmEmptying = false
+
   @Flag(name: .long, help: "Return when every live node serves it; print who and how fast.")
   var wait = false
 
@@ -52,6 +55,7 @@ struct RollbackCommand: AsyncParsableCommand {
     request.toVersion = version
     request.reason = reason
     request.author = NSUserName()
+    request.confirmEmptying = confirmEmptying
     request.dryRun = true
     let shown = try await send(request)
     let diagnostics = shown.diagnostics.map { Diagnostic($0) }

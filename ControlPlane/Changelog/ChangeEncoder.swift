@@ -93,7 +93,7 @@ enum ChangeEncoder {
   /// Adds a resource and tells about how many bytes it takes.
   ///
   /// What the node has refused is not sent again: a section not at all, a binding without content,
-  /// since whether it is active still counts.
+  /// since whether it is active still counts, and so a candidate, since it is still refused.
   private static func put(
     _ resource: ConfigResource,
     into changes: inout Bindery_V1_Changes,
@@ -113,9 +113,10 @@ enum ChangeEncoder {
       changes.put(resource)
       return 200 + tenant.pausedMessage.values.reduce(0) { $0 + $1.utf8.count }
     case .candidate(let candidate):
-      if rejected[resource.key] == candidate.digest { return 0 }
-      changes.put(resource)
-      return candidate.content.utf8.count + 34 * candidate.sectionDigests.count + 200
+      var wire = candidate.wire
+      if rejected[resource.key] == candidate.digest { wire.content = Data() }
+      changes.candidates.append(wire)
+      return wire.content.count + 34 * candidate.sectionDigests.count + 200
     case .channelAccount, .route:
       changes.put(resource)
       return 200

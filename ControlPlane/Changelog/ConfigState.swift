@@ -106,9 +106,12 @@ package struct ConfigState: Sendable {
     var suspects: Set<ResourceKey> = []
     // Of sections that go to other nodes than before although they are the same.
     var reaches: [ResourceKey: Set<Audience>] = [:]
-    for resource in commit.removed.map({ self[$0]?.resource })
-      + commit.resources.flatMap({ [self[$0.key]?.resource, $0] })
-    {
+    let touched =
+      candidates.isEmpty
+      ? []
+      : commit.removed.map { self[$0]?.resource }
+        + commit.resources.flatMap { [self[$0.key]?.resource, $0] }
+    for resource in touched {
       for key in named(by: resource) where candidates[key] != nil && reaches[key] == nil {
         reaches[key] = reach(of: key)
       }

@@ -49,6 +49,7 @@ package struct Publisher: Sendable {
       author: options.author,
       reason: options.reason
     )
+    roots.confirmsEmptying = options.confirmsEmptying
     // A source's label is a name within a tenant: another tenant's source may have the same one. So
     // what is pruned is in tenants that are named, by the documents or for the pruning.
     if let prune = options.prune, !options.source.isEmpty {
@@ -87,7 +88,8 @@ package struct Publisher: Sendable {
     expected: Int32?,
     author: String,
     reason: String,
-    dryRun: Bool
+    dryRun: Bool,
+    confirmsEmptying: Bool = false
   ) async throws -> Outcome {
     let wanted = try await store.version(version, of: key)
     guard let spec = wanted.spec else {
@@ -95,12 +97,13 @@ package struct Publisher: Sendable {
     }
     let document = AuthoredDocument(key: key, spec: spec, source: "version \(version)")
     let reason = reason.isEmpty ? "rollback to version \(version)" : reason
-    let roots = WorldLoader.Roots(
+    var roots = WorldLoader.Roots(
       documents: [document],
       expected: [key],
       author: author,
       reason: reason
     )
+    roots.confirmsEmptying = confirmsEmptying
     return try await publish(from: roots, dryRun: dryRun) { world, memo in
       // A deleted object has versions, too: the last one says that it was deleted.
       let found = (world.objects[key] ?? world.deleted[key])?.version ?? 0
@@ -218,7 +221,8 @@ package struct Publisher: Sendable {
     let world = try await loader.world(roots)
     let plan = try makePlan(world)
     guard plan.diagnostics.contains(where: Planner.offersNames) else {
-      return (world, stamped(plan))
+      let isMeant = roots.confirmsEmptying
+      return (world, stamped(try await refusingEmptiness(plan, world, isConfirmed: isMeant)))
     }
     // What is said about a missing name offers those that are there: all must be known then.
     var roots = roots

@@ -15,6 +15,8 @@ package struct WorldLoader {
     package var owned: (source: String, tenants: Set<String>)?
     /// Tenants of which a diagnostic offers names.
     package var allNamesOf: Set<String> = []
+    /// It is meant that a tenant loses most of its addresses.
+    package var confirmsEmptying = false
     package var author: String
     package var reason: String
 

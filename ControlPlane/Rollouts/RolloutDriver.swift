@@ -16,6 +16,8 @@ package final class RolloutDriver: Sendable {
     package var idleInterval = Duration.seconds(1)
     /// Of the figures of gates, at least so old.
     package var gateInterval = Duration.seconds(2)
+    /// Of signs of life of nodes without other news.
+    package var signInterval = Duration.seconds(5)
 
     package init() {}
   }
@@ -104,22 +106,38 @@ package final class RolloutDriver: Sendable {
       let silent = max(0, Date().timeIntervalSince(node.lastSeen)) * 1000
       // Whoever had left before the step has nothing to confirm.
       if !node.isConnected, Int64(silent) > rollout.heldMS + Self.graceMS { continue }
-      let now = RolloutRecord.Node(
-        nodeID: node.nodeID,
-        region: node.region,
-        revision: node.revision,
-        // A stream that is open is a sign of life.
-        silentMS: node.isConnected ? 0 : Int64(silent),
-        rejection: Self.rejection(of: digests, by: node)
+      let rejection = Self.rejection(of: digests, by: node)
+      let news = RolloutLooks.Told(
+        step: rollout.revision,
+        revision: min(node.revision, rollout.revision),
+        isConnected: node.isConnected,
+        code: rejection?.code
       )
-      // One that left is told of once, for all that may still be known of it elsewhere.
-      if !node.isConnected, looks.left[rollout.id]?[node.nodeID] == node.lastSeen { continue }
-      if !node.isConnected {
-        looks.left[rollout.id, default: [:]][node.nodeID] = node.lastSeen
+      // With a thousand nodes most have no news most of the time.
+      if let last = looks.told[rollout.id]?[node.nodeID], last.news == news,
+        !node.isConnected || last.at.duration(to: .now) < options.signInterval
+      {
+        continue
       }
-      told.append(now)
+      looks.told[rollout.id, default: [:]][node.nodeID] = (news, .now)
+      told.append(
+        RolloutRecord.Node(
+          nodeID: node.nodeID,
+          region: node.region,
+          revision: node.revision,
+          // A stream that is open is a sign of life.
+          silentMS: node.isConnected ? 0 : Int64(silent),
+          rejection: rejection
+        )
+      )
     }
-    if !told.isEmpty { try await store.note(told, of: rollout) }
+    guard !told.isEmpty else { return }
+    do {
+      try await store.note(told, of: rollout)
+    } catch {
+      looks.told[rollout.id] = nil
+      throw error
+    }
   }
 
   private static func rejection(
@@ -198,16 +216,23 @@ package final class RolloutDriver: Sendable {
 
 /// What a replica remembers from one look to the next, to ask less; it may be lost at any time.
 package struct RolloutLooks: Sendable {
+  /// What was told of a node.
+  struct Told: Equatable, Sendable {
+    var step: Revision
+    var revision: Revision
+    var isConnected: Bool
+    var code: String?
+  }
+
   var digests: [RolloutID: [BindingID: Digest]] = [:]
-  /// Nodes whose leave was told of.
-  var left: [RolloutID: [String: Date]] = [:]
+  var told: [RolloutID: [String: (news: Told, at: ContinuousClock.Instant)]] = [:]
   var reports: [RolloutID: (at: ContinuousClock.Instant, report: GateReport)] = [:]
 
   package init() {}
 
   mutating func keep(_ active: Set<RolloutID>) {
     digests = digests.filter { active.contains($0.key) }
-    left = left.filter { active.contains($0.key) }
+    told = told.filter { active.contains($0.key) }
     reports = reports.filter { active.contains($0.key) }
   }
 }

@@ -59,6 +59,9 @@ package enum RolloutMachine {
     case change(RolloutChange)
   }
 
+  /// By then every replica has told what it knows of its nodes, in ms.
+  package static let newsMS: Int64 = 10_000
+
   package static func decide(_ sight: Sight) -> Decision {
     guard sight.state.isActive else { return .wait("") }
     // Protection goes on during a pause, and comes before everything else.
@@ -73,8 +76,9 @@ package enum RolloutMachine {
       )
     }
     if sight.state == .paused { return .wait("somebody to resume it") }
+    // One that was heard of just now may not have been asked about this step yet.
     let unconfirmed = sight.nodes.filter {
-      $0.revision < sight.revision && $0.unconfirmedMS != nil
+      $0.revision < sight.revision && ($0.unconfirmedMS != nil || $0.silentMS < newsMS)
     }
     let lost = unconfirmed.first { $0.unconfirmedMS ?? 0 > sight.strategy.nodeTimeoutMS }
     if let lost {

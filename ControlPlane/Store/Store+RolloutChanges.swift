@@ -160,13 +160,13 @@ private struct RolloutWork {
     switch change {
     case .pause:
       try require(.running, "is paused already")
-      try await set("state = 'paused', paused_at = clock_timestamp()")
+      try await set("state = 'paused', paused_at = clock_timestamp(), waiting = ''")
       return nil
     case .resume:
       try require(.paused, "is not paused")
       try await set(
         """
-        state = 'running', paused_at = null,
+        state = 'running', paused_at = null, waiting = '',
         step_started_at = step_started_at + (clock_timestamp() - paused_at)
         """
       )

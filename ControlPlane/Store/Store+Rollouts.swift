@@ -1,15 +1,23 @@
 package import Domain
 internal import Foundation
+internal import Logging
 internal import Postgres
 
 /// Reading rollouts.
 extension Store {
-  /// Rollouts that have not ended, of all tenants.
+  /// Rollouts that have not ended, of all tenants; one that can't be read is in nobody's way.
   package func activeRollouts() async throws -> [RolloutRecord] {
     try await distribution.query(
       "\(RolloutRecord.columns) where r.ended_at is null order by t.slug, r.name"
     )
-    .map { try RolloutRecord($0) }
+    .compactMap { row in
+      do {
+        return try RolloutRecord(row)
+      } catch let error as StoreError {
+        logger.warning("a rollout can't be read", metadata: ["error": "\(error)"])
+        return nil
+      }
+    }
   }
 
   /// Newest first.

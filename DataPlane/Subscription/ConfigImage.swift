@@ -108,6 +108,11 @@ package struct ConfigImage: ConfigurationSnapshot {
     candidates[id] = held
   }
 
+  /// Everybody gets the bindings.
+  mutating func dropCandidates() {
+    for id in candidates.keys { hold(nil, insteadOf: id) }
+  }
+
   /// Everything held, in an order in which it can be applied again.
   package var resources: [ConfigResource] {
     tenants.values.map { .tenant($0) } + accounts.values.map { .channelAccount($0) }

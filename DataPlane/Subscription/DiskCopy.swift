@@ -167,8 +167,11 @@ package struct DiskCopy: Sendable {
     // this one can't even read of it would never be sent again.
     image.needsWhole =
       !builder.unreadable.isEmpty || !image.rejections.isEmpty && header.writtenBy != program
-    // A candidate for this place may have come and stayed while the node was elsewhere.
-    if header.place != place { image.needsWhole = true }
+    if header.place != place {
+      // Candidates are for places: those held may not be for this one, others may lack.
+      image.needsWhole = true
+      image.dropCandidates()
+    }
     return image
   }
 

@@ -137,9 +137,24 @@ struct ImageBuilder {
       known.sections.allSatisfy({ image.sections[$0] != nil })
     {
       // The same content: only who has it counts.
+      let content = known.resource.content
       known.resource = candidate
+      known.resource.content = content
       image.hold(known, insteadOf: candidate.bindingID)
       image.rejections[key] = nil
+      return
+    }
+    if candidate.content.isEmpty {
+      // Left out because it was refused: it still is.
+      image.hold(nil, insteadOf: candidate.bindingID)
+      image.rejections[key] =
+        before.rejections[key].flatMap { $0.digest == candidate.digest ? $0 : nil }
+        ?? Rejection(
+          key: key,
+          digest: candidate.digest,
+          code: Refusal.Code.refusedBefore.rawValue,
+          message: "this candidate was refused before"
+        )
       return
     }
     do throws(Refusal) {

@@ -384,6 +384,17 @@ struct `Access by tokens` {
       return method.method == "RevokeToken"
         ? Bindery_V1_RevokeTokenRequest.with { $0.id = id }
         : Bindery_V1_RotateTokenRequest.with { $0.id = id }
+    case "CreateRollout":
+      var document = Bindery_V1_Document()
+      (document.kind, document.tenant, document.slug) = ("Human", tenant, "intruder")
+      document.specJson = "{}"
+      return Bindery_V1_CreateRolloutRequest.with { $0.documents = [document] }
+    case "GetRollout": return Bindery_V1_GetRolloutRequest.with { $0.tenant = tenant }
+    case "ListRollouts": return Bindery_V1_ListRolloutsRequest.with { $0.tenant = tenant }
+    case "ControlRollout":
+      return Bindery_V1_ControlRolloutRequest.with {
+        ($0.tenant, $0.name, $0.action) = (tenant, "r", .abort)
+      }
     case "CreateToken":
       return Bindery_V1_CreateTokenRequest.with { ($0.role, $0.tenant) = (.viewer, tenant) }
     default: return Google_Protobuf_Empty()

@@ -24,6 +24,8 @@ package struct ApplyOptions: Hashable, Sendable {
   /// Whether objects of other sources may be changed, and become this one's.
   package var takeOver: Bool
   package var prune: Prune?
+  /// It is meant that a tenant loses most of its addresses.
+  package var confirmsEmptying = false
 
   package init(
     author: String,

@@ -331,6 +331,9 @@ package nonisolated struct Bindery_V1_ApplyRequest: Sendable {
   /// source is a name within a tenant: another tenant's source may have the same one.
   package var pruneTenants: [String] = []
 
+  /// It is meant that a tenant loses most of its addresses.
+  package var confirmEmptying: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1151,6 +1154,9 @@ package nonisolated struct Bindery_V1_RollbackRequest: Sendable {
 
   /// Who, for the history.
   package var author: String = String()
+
+  /// As in ApplyRequest.
+  package var confirmEmptying: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2481,7 +2487,7 @@ nonisolated extension Bindery_V1_ObjectVersion: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ApplyRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}documents\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0\u{1}source\0\u{3}take_over\0\u{1}expected\0\u{1}prune\0\u{3}max_deletions\0\u{3}deletions_confirmed\0\u{3}prune_tenants\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}documents\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0\u{1}source\0\u{3}take_over\0\u{1}expected\0\u{1}prune\0\u{3}max_deletions\0\u{3}deletions_confirmed\0\u{3}prune_tenants\0\u{3}confirm_emptying\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2500,6 +2506,7 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
       case 9: try { try decoder.decodeSingularInt32Field(value: &self.maxDeletions) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.deletionsConfirmed) }()
       case 11: try { try decoder.decodeRepeatedStringField(value: &self.pruneTenants) }()
+      case 12: try { try decoder.decodeSingularBoolField(value: &self.confirmEmptying) }()
       default: break
       }
     }
@@ -2539,6 +2546,9 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
     if !self.pruneTenants.isEmpty {
       try visitor.visitRepeatedStringField(value: self.pruneTenants, fieldNumber: 11)
     }
+    if self.confirmEmptying != false {
+      try visitor.visitSingularBoolField(value: self.confirmEmptying, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2554,6 +2564,7 @@ nonisolated extension Bindery_V1_ApplyRequest: SwiftProtobuf.Message, SwiftProto
     if lhs.maxDeletions != rhs.maxDeletions {return false}
     if lhs.deletionsConfirmed != rhs.deletionsConfirmed {return false}
     if lhs.pruneTenants != rhs.pruneTenants {return false}
+    if lhs.confirmEmptying != rhs.confirmEmptying {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4064,7 +4075,7 @@ nonisolated extension Bindery_V1_DiffResponse: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Bindery_V1_RollbackRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RollbackRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}to_version\0\u{3}expected_version\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tenant\0\u{1}slug\0\u{3}to_version\0\u{3}expected_version\0\u{3}dry_run\0\u{1}reason\0\u{1}author\0\u{3}confirm_emptying\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4080,6 +4091,7 @@ nonisolated extension Bindery_V1_RollbackRequest: SwiftProtobuf.Message, SwiftPr
       case 6: try { try decoder.decodeSingularBoolField(value: &self.dryRun) }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.confirmEmptying) }()
       default: break
       }
     }
@@ -4110,6 +4122,9 @@ nonisolated extension Bindery_V1_RollbackRequest: SwiftProtobuf.Message, SwiftPr
     if !self.author.isEmpty {
       try visitor.visitSingularStringField(value: self.author, fieldNumber: 8)
     }
+    if self.confirmEmptying != false {
+      try visitor.visitSingularBoolField(value: self.confirmEmptying, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4122,6 +4137,7 @@ nonisolated extension Bindery_V1_RollbackRequest: SwiftProtobuf.Message, SwiftPr
     if lhs.dryRun != rhs.dryRun {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs.author != rhs.author {return false}
+    if lhs.confirmEmptying != rhs.confirmEmptying {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

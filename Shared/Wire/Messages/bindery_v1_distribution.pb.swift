@@ -999,7 +999,8 @@ package nonisolated struct Bindery_V1_Candidate: Sendable {
   /// SHA-256 of content (32 bytes).
   package var digest: Data = Data()
 
-  /// RFC 8785 canonical JSON of Domain's CompiledBinding.
+  /// RFC 8785 canonical JSON of Domain's CompiledBinding; empty when the node is known to have refused
+  /// this digest.
   package var content: Data = Data()
 
   /// Digests (32 bytes) of the sections that content names.

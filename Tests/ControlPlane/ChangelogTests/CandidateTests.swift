@@ -237,8 +237,10 @@ import Wire
     request.ack.rejected = [rejection]
     try refusing.receive(request)
     try hub.publish(commit(3, [.section(new), candidate(900)]))
-    #expect(try read(refusing).changes.candidates.isEmpty)
-    #expect(try read(try watcher(hub)).changes.candidates.count == 1)
+    let again = try read(refusing).changes.candidates
+    #expect(again.map(\.basisPoints) == [900] && again.allSatisfy { $0.content.isEmpty })
+    let other = try read(try watcher(hub)).changes.candidates
+    #expect(other.count == 1 && other.allSatisfy { !$0.content.isEmpty })
   }
 
   @Test func `a lazy node fetches them with their binding, when they are for it`() throws {

@@ -68,10 +68,14 @@ import Testing
     var sight = Sight(strategy: strategy(1_000, 0), heldMS: 2_000, revision: Revision(6))
     sight.nodes = [node(at: 6), node("n2", at: 5, unconfirmedMS: 2_000)]
     #expect(waits(sight) == "node n2 to confirm the step")
+    // Another replica may not have told of it yet.
+    sight.nodes[1].unconfirmedMS = nil
+    #expect(waits(sight) == "node n2 to confirm the step")
     sight.nodes[1].unconfirmedMS = 30_001
     #expect(code(sight) == "NODE_LOST")
     // It had confirmed what it was given and left before the step.
     sight.nodes[1].unconfirmedMS = nil
+    sight.nodes[1].silentMS = RolloutMachine.newsMS
     #expect(changes(sight) == .advance(1))
   }
 

@@ -19,6 +19,8 @@ import Wire
     "compiler_generations", "compile_failures",
     // Who may call, and what authors and operators did.
     "access_tokens", "access_line", "audit_log",
+    // New versions of configuration, and the nodes that have them.
+    "rollouts", "rollout_objects", "rollout_candidates", "rollout_nodes",
     // Cursors and steps.
     "ledger_cursors", "schema_migrations", "fleet_line", "fleet_nodes", "fleet_replicas",
     // Salted digests, and what an erasure did.

@@ -245,6 +245,7 @@ extension ErasureFixture {
     "claim": "the platform's compiler", "recompiling": "the platform's compiler",
     "outdated": "the platform's compiler", "publishRecompiled": "the platform's compiler",
     "finish": "the platform's compiler", "compileFailureCount": "a number",
+    "activeRouteCount": "a number",
     "activeRollouts": "for the driver, by distribution", "rollouts": "configuration; AccessRules",
     "rollout": "configuration; AccessRules", "drivingRollouts": "a lock",
     "objects": "of a rollout that the API has found to be the caller's, by distribution",

@@ -171,8 +171,11 @@ private let targetSchema: String = {
       let tables = try await fixture.owner.query(
         """
         select table_name::text from information_schema.columns
-        where table_schema = 'public' and column_name = 'tenant_id'
-          and has_any_column_privilege('bindery_app', format('%I', table_name)::regclass, 'select')
+        where column_name = 'tenant_id'
+          -- In this order: other schemas' tables have no such name here.
+          and case when table_schema = 'public' then
+            has_any_column_privilege('bindery_app', format('%I', table_name)::regclass, 'select')
+            else false end
         order by 1
         """
       ).map { try $0.decode(0, as: String.self) }

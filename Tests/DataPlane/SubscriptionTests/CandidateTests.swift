@@ -190,6 +190,15 @@ import WireMapping
       #expect(rejected.first?.key.kind == .candidate)
       #expect(rejected.first?.digest == candidate.digest.data)
       #expect(next.revision == Revision(2) && name(next, "anyone") == "old")
+      // It is not sent again, and still refused: in a delta as in a whole snapshot.
+      let resources =
+        old.sections.map { ConfigResource.section($0) } + [
+          .binding(old.compiled), .candidate(self.candidate(new, 10_000, content: "")),
+        ]
+      let whole = next.applying(batch(3, resources, isWhole: true))
+      #expect(whole.rejected.isEmpty && whole.image.rejections.count == 1)
+      #expect(whole.image.rejections.values.first?.digest == candidate.digest)
+      #expect(name(whole.image, "anyone") == "old")
       // Its end ends the refusal, too.
       let over = next.applying(batch(3, [], removed: [.candidate(tenant, bindingID)])).image
       #expect(over.rejections.isEmpty)
@@ -219,8 +228,8 @@ import WireMapping
     let back = try DiskCopy.decode(bytes, readBy: "1", at: south)
     #expect(name(back, "anyone") == "new" && back.resumable == cursor)
     let elsewhere = try DiskCopy.decode(bytes, readBy: "1", at: "north")
-    // It serves what it has, but does not go on from it.
-    #expect(name(elsewhere, "anyone") == "new" && elsewhere.resumable == nil)
+    // It serves the bindings that it has, and does not go on from them.
+    #expect(name(elsewhere, "anyone") == "old" && elsewhere.resumable == nil)
   }
 
   @Test func `a lazy node drops it with its binding`() throws {

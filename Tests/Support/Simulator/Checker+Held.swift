@@ -31,7 +31,8 @@ extension Checker {
       switch resource {
       case .section: mayHold.insert(key)
       case .binding(let binding): try check(binding, held[key], node, sim)
-      case .tenant, .channelAccount, .route, .candidate:
+      case .candidate: continue
+      case .tenant, .channelAccount, .route:
         guard held[key] == resource else { throw fail("\(key) is not what it was") }
       }
     }
@@ -44,10 +45,16 @@ extension Checker {
           let owned = ResourceKey.section(binding.tenantID, digest)
           needed.insert(held[owned] == nil ? .section(nil, digest) : owned)
         }
-      case .tenant, .channelAccount, .route, .candidate:
+      case .candidate(let candidate):
+        for digest in candidate.sectionDigests {
+          let owned = ResourceKey.section(candidate.tenantID, digest)
+          needed.insert(held[owned] == nil ? .section(nil, digest) : owned)
+        }
+      case .tenant, .channelAccount, .route:
         guard whole[key] != nil else { throw fail("\(key) was removed") }
       }
     }
+    try checkRollouts(node, whole, held)
     if let missing = needed.first(where: { held[$0] == nil }) {
       throw fail("\(missing) is missing")
     }

@@ -54,6 +54,13 @@ extension Checker {
     for key in ReadChanges(answer.changes).resources.map(\.key) {
       try Self.require(link.scope.admits(key.tenantID), .scope, "\(link.name): fetched \(key)")
     }
+    for case .candidate(let candidate) in ReadChanges(answer.changes).resources {
+      try Self.require(
+        candidate.audience.includes(region: link.node.region, labels: link.node.labels),
+        .cohort,
+        "\(link.name): fetched a candidate that is for other nodes"
+      )
+    }
   }
 
   /// The first thing that tells where the stream goes on.
@@ -102,6 +109,20 @@ extension Checker {
         link.record.refused[key]?.contains(binding.digest) != true,
         .rejection,
         "\(link.name): \(key) is sent again in the form that was refused"
+      )
+    }
+    for case .candidate(let candidate) in read.resources {
+      let isSent = !candidate.content.isEmpty
+      let key = ResourceKey.candidate(candidate.tenantID, candidate.bindingID)
+      try Self.require(
+        !isSent || link.record.refused[key]?.contains(candidate.digest) != true,
+        .rejection,
+        "\(link.name): \(key) is sent again in the form that was refused"
+      )
+      try Self.require(
+        candidate.audience.includes(region: link.node.region, labels: link.node.labels),
+        .cohort,
+        "\(link.name): \(key) is for other nodes"
       )
     }
     if isDelta { link.record.deltaKeys += keys }

@@ -100,7 +100,11 @@ struct Checker {
     for it in rejected {
       guard let key = LinkRecord.key(it.key) else { continue }
       var isPoison = false
-      if case .binding(let binding)? = whole[key] { isPoison = WorldActions.isPoison(binding) }
+      switch whole[key] {
+      case .binding(let binding): isPoison = WorldActions.isPoison(binding)
+      case .candidate(let candidate): isPoison = RolloutActions.isPoison(candidate)
+      default: break
+      }
       try Self.require(
         isPoison,
         .rejection,

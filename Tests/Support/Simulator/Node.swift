@@ -12,6 +12,9 @@ final class Node {
   private(set) var state = NodeState(image: nil, switches: SwitchTable())
   private(set) var disk = Disk()
   private(set) var isUp = false
+  /// What rollouts choose it by; another one after some crashes.
+  private(set) var region = "r0"
+  private(set) var labels: [String: String] = [:]
   private(set) var link: Link?
   private var stream: NodeStream?
   private var reconnect = Reconnect()
@@ -29,7 +32,15 @@ final class Node {
     self.drift = drift
     scope = WatchScope(mode: .eager)
     choose(sim)
+    settle(sim)
   }
+
+  private func settle(_ sim: Simulation) {
+    region = "r\(sim.number(0 ... 1))"
+    labels = sim.chance(0.5) ? ["canary": "yes"] : ["canary": "no"]
+  }
+
+  private var place: String { NodeIdentity.place(region: region, labels: labels) }
 
   static let filters: [Set<TenantID>?] = [nil, [1, 2], [2, 3], [3]].map { numbers in
     numbers.map { Set($0.map(Catalogue.tenantID)) }
@@ -43,7 +54,8 @@ final class Node {
   var identity: NodeIdentity {
     NodeIdentity(
       nodeID: "n\(number)",
-      region: "r",
+      region: region,
+      labels: labels,
       version: "\(program)",
       mode: scope.mode == .eager ? .eager : .lazy
     )
@@ -68,7 +80,7 @@ final class Node {
     isUp = true
     if life == 0, sim.chance(0.35) { scope.mode = .lazy }
     var image: ConfigImage?
-    if let copy = disk.copy { image = try DiskCopy.decode(copy, readBy: "\(program)") }
+    if let copy = disk.copy { image = try DiskCopy.decode(copy, readBy: "\(program)", at: place) }
     state = NodeState(image: image, switches: try disk.readSwitches())
     state.isStreaming = true
     copied = state.image.cursor
@@ -97,6 +109,7 @@ final class Node {
     old?.cut(sim, "node crashed")
     old?.endAtNode(sim)
     if sim.chance(0.2) { choose(sim) }
+    if sim.chance(0.2) { settle(sim) }
     if sim.chance(0.3) { program += 1 }
     sim.after(sim.number(50_000 ... 3_000_000)) { try self.boot($0) }
   }
@@ -293,7 +306,7 @@ final class Node {
       else { return }
       self.isWriting = true
       self.disk.begin(
-        copy: try DiskCopy.encode(image, cursor, writtenBy: "\(self.program)")
+        copy: try DiskCopy.encode(image, cursor, writtenBy: "\(self.program)", at: self.place)
       )
       self.after(sim.number(100 ... 200_000), sim) { _ in
         self.isWriting = false
@@ -365,7 +378,8 @@ final class Node {
         [key],
         at: cursor.revision,
         of: cursor.incarnation,
-        scope: link.scope
+        scope: link.scope,
+        place: NodePlace(region: link.node.region, labels: link.node.labels)
       )
     } catch {
       return nil

@@ -26,6 +26,8 @@ package enum Rule: String, Hashable, Sendable, CaseIterable {
   case boot
   /// Nodes come back in a bounded time, and not all at once.
   case reconnect
+  /// A node holds a rollout's candidate exactly when it is for it, and nobody outside of the cohort gets it.
+  case cohort
   /// Left alone, all nodes come to hold what the store holds.
   case convergence
 }

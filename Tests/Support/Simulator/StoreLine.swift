@@ -73,6 +73,9 @@ struct StoreLine {
       let after = whole(at: Revision(number + 1))
       for (key, resource) in after where before[key] != resource { keys.insert(key) }
       for key in before.keys where after[key] == nil { keys.insert(key) }
+      // A section goes to nodes that lacked it, although it is the same.
+      let (old, new) = (reach(before), reach(after))
+      for (key, audiences) in new where old[key] != audiences { keys.insert(key) }
     }
     return keys
   }
@@ -89,11 +92,11 @@ struct StoreLine {
     for key in removed { objects[key] = nil }
     for resource in put { objects[resource.key] = resource }
     var told: [ConfigResource] = []
-    for case .binding(let binding) in put { told += named(by: binding) }
+    for resource in put { told += named(by: resource) }
     told += put
     var whole = objects
-    for case .binding(let binding) in objects.values {
-      for section in named(by: binding) { whole[section.key] = section }
+    for resource in objects.values {
+      for section in named(by: resource) { whole[section.key] = section }
     }
     wholes.append(whole)
     madeAt.append(now)
@@ -107,9 +110,28 @@ struct StoreLine {
     )
   }
 
-  func named(by binding: BindingResource) -> [ConfigResource] {
-    binding.sectionDigests.compactMap {
-      sections[.section(binding.tenantID, $0)] ?? sections[.section(nil, $0)]
+  func named(by resource: ConfigResource) -> [ConfigResource] {
+    let (digests, tenant): ([Digest], TenantID?) =
+      switch resource {
+      case .binding(let it): (it.sectionDigests, it.tenantID)
+      case .candidate(let it): (it.sectionDigests, it.tenantID)
+      case .tenant, .channelAccount, .section, .route: ([], nil)
+      }
+    return digests.compactMap { sections[.section(tenant, $0)] ?? sections[.section(nil, $0)] }
+  }
+
+  /// Which nodes each section goes to: everyone, when a binding names it, or the audiences of candidates.
+  private func reach(_ whole: Whole) -> [ResourceKey: Set<Audience>] {
+    var reach: [ResourceKey: Set<Audience>] = [:]
+    for resource in whole.values {
+      let audience: Audience
+      switch resource {
+      case .binding: audience = Audience()
+      case .candidate(let it): audience = it.audience
+      case .tenant, .channelAccount, .section, .route: continue
+      }
+      for section in named(by: resource) { reach[section.key, default: []].insert(audience) }
     }
+    return reach.mapValues { $0.contains(Audience()) ? [Audience()] : $0 }
   }
 }

@@ -41,7 +41,7 @@ enum WorldActions {
     }
   }
 
-  private static func change(_ sim: Simulation, _ body: (inout StoreLine) -> Void) {
+  static func change(_ sim: Simulation, _ body: (inout StoreLine) -> Void) {
     var line = sim.lines.removeLast()
     body(&line)
     sim.lines.append(line)
@@ -66,7 +66,10 @@ enum WorldActions {
       "binding \(it.tenantID.bytes[1])/\(it.bindingID.bytes[2]) \(it.digest.hex.prefix(6))"
         + (it.isActive ? "" : " off") + (isPoison(it) ? " POISON" : "")
     case .route(let it): "route \(it.key)"
-    case .candidate(let it): "candidate \(it.bindingID.bytes[2]) for \(it.basisPoints)"
+    case .candidate(let it):
+      "candidate \(it.tenantID.bytes[1])/\(it.bindingID.bytes[2]) \(it.digest.hex.prefix(6))"
+        + " for \(it.basisPoints) of \(it.audience.regions.sorted()) \(it.audience.labels)"
+        + (RolloutActions.isPoison(it) ? " POISON" : "")
     case .section(let it): "section \(it.digest.hex.prefix(6))"
     case .channelAccount(let it): "account \(it.slug)"
     }
@@ -77,6 +80,7 @@ enum WorldActions {
   }
 
   static func commit(_ sim: Simulation) {
+    if sim.chance(0.25), RolloutActions.act(sim) { return }
     let number = tenants[Int(sim.number(0 ... Int64(tenants.count - 1)))]
     let id = Catalogue.tenantID(number)
     let line = sim.line
@@ -99,6 +103,7 @@ enum WorldActions {
           put: [],
           removed: [
             .binding(id, gone.bindingID), .route(id, channel: "web", key: key),
+            .candidate(id, gone.bindingID),
           ],
           at: sim.now
         )
@@ -148,7 +153,7 @@ enum WorldActions {
     }
   }
 
-  private static func form(
+  static func form(
     _ sim: Simulation,
     _ tenant: UInt8,
     _ binding: UInt8,
