@@ -18,14 +18,18 @@ package struct HTTPModelProvider<Dialect: ModelDialect>: ModelProvider {
     credentials: ModelCredentials?,
     onText: (String) async throws -> Void
   ) async throws(ModelFailure) -> ModelAnswer {
+    let variable = "BINDERY_\(name.uppercased())_API_KEY"
     if dialect.needsKey, credentials == nil {
-      let variable = "BINDERY_\(name.uppercased())_API_KEY"
-      throw ModelFailure(
-        kind: .rejected,
-        message: "there is no key: write the tenant's secret \(name)_api_key, or \(variable)",
-        afterOutput: false,
-        usage: ModelUsage(source: .estimated),
-        model: request.model
+      throw refusal(
+        request,
+        "there is no key: write the tenant's secret \(name)_api_key, or \(variable)"
+      )
+    }
+    // A field's value (RFC 9110, section 5.5), of which no vendor's key needs more than this.
+    if let key = credentials?.apiKey, !key.utf8.allSatisfy({ (0x21 ... 0x7E).contains($0) }) {
+      throw refusal(
+        request,
+        "the key holds a space or a control character: look at the secret \(name)_api_key"
       )
     }
     var call = StreamedCall(dialect, request)
@@ -46,5 +50,16 @@ package struct HTTPModelProvider<Dialect: ModelDialect>: ModelProvider {
       // What `onText` threw: the caller wants no more.
       throw call.failure(.cancelled, "the caller ended the call")
     }
+  }
+
+  /// Before anything is sent.
+  private func refusal(_ request: ModelRequest, _ message: String) -> ModelFailure {
+    ModelFailure(
+      kind: .rejected,
+      message: message,
+      afterOutput: false,
+      usage: ModelUsage(source: .estimated),
+      model: request.model
+    )
   }
 }

@@ -99,8 +99,7 @@ enum HTTPExchange {
       switch error {
       case .connectTimeout: return .unreachable("it could not be made in time")
       case .cancelled: return .cancelled
-      case .invalidHeaderFieldNames, .invalidHeaderFieldValues, .invalidURL, .emptyHost,
-        .emptyScheme, .missingSocketPath:
+      case .invalidURL, .emptyHost, .emptyScheme, .missingSocketPath:
         return .invalid(error.shortDescription)
       case .getConnectionFromPoolTimeout, .socksHandshakeTimeout, .tlsHandshakeTimeout,
         .httpProxyHandshakeTimeout:

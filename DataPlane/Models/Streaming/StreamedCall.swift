@@ -149,10 +149,7 @@ struct StreamedCall<Dialect: ModelDialect> {
     case (.tooLong, _):
       throw failure(.garbage, "the model's answer is longer than the limit")
     case (.invalid(let why), _):
-      throw failure(
-        .rejected,
-        "the call can't be written (\(why)); look at the key: it may hold a control character"
-      )
+      throw failure(.rejected, "the call can't be sent (\(why)); look at the vendor's base URL")
     case (.unreachable(let why), _):
       throw failure(.unreachable, "no connection to the model's API (\(why))")
     case (.broken, _), (.complete, _):
