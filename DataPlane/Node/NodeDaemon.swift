@@ -5,6 +5,7 @@ internal import Foundation
 internal import GRPCCore
 internal import Hummingbird
 internal import Logging
+internal import Models
 internal import NIOCore
 internal import NIOPosix
 internal import Observability
