@@ -189,6 +189,8 @@ extension NodeRegistry {
         }
         state.nodes[told.nodeID] = node
       }
+      // They are this replica's now: what another one told of them before is over.
+      for name in taken { state.others[name] = nil }
       return known
     }
     for watcher in known { watcher.register(at: now) }

@@ -255,13 +255,18 @@ import Wire
       try await withTwo(fixture) { one, two, _ in
         let old = try one.connect("a", holds: Revision(3))
         try await eventually("known") { two.node("a")?.told?.by == "one:1" }
-        _ = try two.connect("a", holds: Revision(4))
+        let new = try two.connect("a", holds: Revision(4))
         try await eventually("known") {
           one.nodes.disconnected("a", connection: old)
           return one.node("a")?.told?.by == "two:2"
         }
         #expect(one.node("a")?.isConnected == true)
         #expect(one.node("a")?.revision == Revision(4))
+        // Once it leaves that one, too, it is with nobody.
+        two.nodes.disconnected("a", connection: new)
+        try await eventually("it is with nobody") {
+          one.node("a")?.isConnected == false && two.node("a")?.isConnected == false
+        }
       }
     }
   }
