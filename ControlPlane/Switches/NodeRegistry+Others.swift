@@ -27,23 +27,23 @@ extension NodeRegistry {
   static func all(_ state: State) -> [KnownNode] {
     var nodes: [KnownNode] = []
     nodes.reserveCapacity(state.nodes.count + state.others.count)
-    for node in state.nodes.values {
-      if node.connections.isEmpty, let other = state.others[node.nodeID]?.node,
-        other.isConnected || other.seen > node.seen
-      {
-        continue
-      }
+    for node in state.nodes.values where ownCounts(node, state.others[node.nodeID]?.node) {
       nodes.append(node)
     }
     for (name, other) in state.others {
-      if let own = state.nodes[name],
-        !own.connections.isEmpty || !(other.node.isConnected || other.node.seen > own.seen)
-      {
-        continue
-      }
+      if let own = state.nodes[name], ownCounts(own, other.node) { continue }
       nodes.append(other.node)
     }
     return nodes
+  }
+
+  /// Whether what this replica saw of a node counts, and not what another one told.
+  ///
+  /// Of two streams, the one that was heard later: the other may be dead without anyone having noticed.
+  private static func ownCounts(_ own: KnownNode, _ other: KnownNode?) -> Bool {
+    guard let other else { return true }
+    if other.isConnected { return !own.connections.isEmpty && own.seen >= other.seen }
+    return !own.connections.isEmpty || own.seen >= other.seen
   }
 
   // MARK: - Waits
