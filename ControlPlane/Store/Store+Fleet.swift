@@ -71,6 +71,8 @@ package struct FleetReading: Sendable {
   }
 
   package var generation: Int64
+  /// Since the first replica told of its nodes, in ms.
+  package var age: Int64
   package var replicas: [Replica]
   /// Those told of since the reports that the reader knew, by the replica that told.
   package var nodes: [(replica: UUID, node: FleetNode)]
@@ -166,7 +168,12 @@ extension Store {
   ) async throws -> FleetReading {
     try await fleet.withTransaction(isolation: .repeatableRead, readOnly: true) { connection in
       let heads = try await connection.pipeline([
-        "select generation from fleet_line",
+        """
+        select generation, coalesce((
+          select (extract(epoch from now() - min(started_at)) * 1000)::bigint
+          from fleet_replicas), 0) as age
+        from fleet_line
+        """,
         """
         select replica_id, address, report, lease_ms,
           (extract(epoch from now() - seen_at) * 1000)::bigint as age
@@ -189,6 +196,7 @@ extension Store {
       )
       return FleetReading(
         generation: found,
+        age: try line.decode("age"),
         replicas: try heads[1].map { row in
           FleetReading.Replica(
             id: try row.decode("replica_id"),

@@ -62,14 +62,19 @@ package final class NodeRegistry: Sendable {
     state.withLock { state in state.nodes[nodeID].flatMap { $0.connections.isEmpty ? nil : $0 } }
   }
 
-  /// Revisions are of this store from now on; what was acknowledged of another one counts no more.
+  /// Revisions are of this store from now on; what was acknowledged of another one counts no more, and what
+  /// replicas told each other may be lost: they tell it again.
   package func follow(store: UUID?) {
     guard let store else { return }
     state.withLock { state in
       defer { state.store = store }
       guard let known = state.store, known != store else { return }
-      for name in state.nodes.keys { state.nodes[name]?.forgetRevisions() }
+      for name in state.nodes.keys {
+        state.nodes[name]?.forgetRevisions()
+        state.nodes[name]?.toldAt = nil
+      }
       for name in state.others.keys { state.others[name]?.node.forgetRevisions() }
+      state.settledAt = .now + options.longestLease
     }
   }
 

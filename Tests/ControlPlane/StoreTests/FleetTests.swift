@@ -177,6 +177,30 @@ import Wire
     }
   }
 
+  @Test func `no wait is over at any replica while nodes of before the first one may have a lease`()
+    async throws
+  {
+    try await withStore { fixture in
+      try await fixture.store.publish(SampleTenant("medicly", number: "919800000004").publication())
+      _ = try await Replica(fixture.store, "one:1", lease: .seconds(60))
+      let second = try await Replica(fixture.store, "two:2", lease: .seconds(60))
+      _ = try await fixture.owner.query(
+        "update fleet_replicas set started_at = now() - interval '1 hour'"
+      )
+      let third = try await Replica(fixture.store, "three:3", lease: .seconds(60))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await second.sync.run() }
+        group.addTask { try await third.sync.run() }
+        let found = try await third.wait(.revision(Revision(1)))
+        #expect(found.isComplete)
+        await #expect(throws: FleetUnknown.self) {
+          _ = try await second.wait(.revision(Revision(1)), timeout: .milliseconds(300))
+        }
+        group.cancelAll()
+      }
+    }
+  }
+
   @Test func `a connected node that has fallen silent keeps a switch open until its lease is out`()
     async throws
   {
