@@ -65,9 +65,6 @@ package struct FleetReading: Sendable {
     package var age: Int64
     /// How long its leases are at most, in ms.
     package var lease: Int64
-
-    /// Whether every lease that it has given is out.
-    package var isGone: Bool { age > lease }
   }
 
   package var generation: Int64
@@ -144,7 +141,9 @@ extension Store {
           spool_depth = excluded.spool_depth, active_turns = excluded.active_turns,
           switches = excluded.switches, rejections = excluded.rejections
         where held.replica_id = excluded.replica_id or (
-          excluded.seen_at > held.seen_at and (
+          (excluded.seen_at > held.seen_at
+            -- The clock was set back since.
+            or held.seen_at > now() + interval '1 second') and (
             excluded.connected or not held.connected or not exists (
               select from fleet_replicas f where f.replica_id = held.replica_id
                 and f.seen_at + f.lease_ms * interval '1 ms' > now())))
@@ -318,7 +317,7 @@ extension FleetNode {
     incarnation = try row.decode("incarnation", as: UUID?.self)
     acknowledgedAt = try row.decode("acknowledged_at", as: Date?.self)
     leaseLeft = try row.decode("lease_left", as: Int64?.self)
-    seenAgo = try row.decode("seen_ago")
+    seenAgo = max(0, try row.decode("seen_ago", as: Int64.self))
     spoolDepth = try row.decode("spool_depth")
     activeTurns = try row.decode("active_turns")
     let what = "node \(nodeID)"

@@ -220,8 +220,17 @@ extension NodeRegistry {
           state.nodes[told.nodeID]?.toldAt = nil
         }
       }
+      let known = state.reports
+      state.reports = [:]
+      var ends: [UUID: ContinuousClock.Instant] = [:]
+      for replica in reading.replicas {
+        var since = asked
+        if let it = known[replica.id], it.report == replica.report { since = it.since }
+        state.reports[replica.id] = (report: replica.report, since: since)
+        ends[replica.id] = leasesEnd(of: replica, since: since, asked: asked)
+      }
       for name in Array(state.others.keys) {
-        judge(&state.others[name], replicas, asked: asked)
+        judge(&state.others[name], replicas, ends, asked: asked)
       }
       state.readAt = asked
     }
@@ -284,22 +293,32 @@ extension NodeRegistry {
     )
   }
 
+  /// When all leases are out that a replica has given, unless it says again that it is there: by the
+  /// database's clock and by this replica's own, since the database's may be set anew meanwhile.
+  private func leasesEnd(
+    of replica: FleetReading.Replica,
+    since: ContinuousClock.Instant,
+    asked: ContinuousClock.Instant
+  ) -> ContinuousClock.Instant {
+    max(asked + .milliseconds(replica.lease - replica.age), since + .milliseconds(replica.lease))
+  }
+
   /// Whether it is connected, and whether its lease is out, as of what was read.
   private func judge(
     _ other: inout OtherNode?,
     _ replicas: [UUID: FleetReading.Replica],
+    _ ends: [UUID: ContinuousClock.Instant],
     asked: ContinuousClock.Instant
   ) {
     guard var it = other else { return }
     let replica = replicas[it.replica]
-    let isServed = it.isConnected && replica?.isGone == false
+    let last = ends[it.replica]
+    let isServed = it.isConnected && last.map { $0 >= asked } ?? false
     it.node.isElsewhere = isServed
     it.node.told = (replica?.address ?? "", .milliseconds(replica?.age ?? 0))
     // Of one that is gone, the longest that it can have given.
     var end = it.leaseEnd
-    if end == nil, it.isConnected, let replica, replica.isGone {
-      end = asked - .milliseconds(replica.age - replica.lease)
-    }
+    if end == nil, it.isConnected, let last, last < asked { end = last }
     if end == nil, replica == nil || !it.isConnected { end = asked }
     // Not known to be out: as long as nothing else is read, it may be renewed.
     it.node.leaseEnd = end.flatMap { $0 <= asked ? $0 : nil } ?? Self.notOut

@@ -33,6 +33,8 @@ package final class NodeRegistry: Sendable {
     var others: [String: OtherNode] = [:]
     /// The store that revisions are of.
     var store: UUID?
+    /// The last report read of each replica, and when it was read first.
+    var reports: [UUID: (report: Int64, since: ContinuousClock.Instant)] = [:]
     /// When it was read last what others told.
     var readAt: ContinuousClock.Instant?
     /// No wait is over before: nodes of before the replicas told each other of them may be there.

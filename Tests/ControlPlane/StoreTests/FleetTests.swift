@@ -163,9 +163,10 @@ import Wire
         #expect(served.unconfirmed == ["b"])
         // A replica that starts only now knows it, too, and so does its wait.
         let third = try await Replica(fixture.store, "three:3")
-        #expect(third.node("b")?.isConnected == false)
+        #expect(third.node("b")?.revision == Revision(3))
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await third.sync.run() }
+          try await eventually("its replica is gone") { third.node("b")?.isConnected == false }
           let again = try await third.wait(
             .tenantSwitch(tenant, Revision(5), .serve),
             timeout: .milliseconds(300)
@@ -292,6 +293,25 @@ import Wire
           one.node("a")?.isConnected == false && two.node("a")?.isConnected == false
         }
       }
+    }
+  }
+
+  @Test func `a node can go to another replica though the database's clock was set back`()
+    async throws
+  {
+    try await withStore { fixture in
+      let one = FleetMember(id: UUID(), address: "one:1", lease: 60_000)
+      let two = FleetMember(id: UUID(), address: "two:2", lease: 60_000)
+      var node = FleetNode(nodeID: "a")
+      node.isConnected = true
+      #expect(try await fixture.store.tellFleet(one, report: 1, nodes: [node]) == ["a"])
+      _ = try await fixture.owner.query(
+        "update fleet_nodes set seen_at = now() + interval '10 minutes'"
+      )
+      #expect(try await fixture.store.tellFleet(two, report: 1, nodes: [node]) == ["a"])
+      // By the clock as it is now, who saw it last has it.
+      node.seenAgo = 5000
+      #expect(try await fixture.store.tellFleet(one, report: 2, nodes: [node]) == [])
     }
   }
 
