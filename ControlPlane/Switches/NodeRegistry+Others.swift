@@ -93,16 +93,32 @@ extension NodeRegistry {
   package func report(at now: ContinuousClock.Instant) -> [(node: FleetNode, change: Int)] {
     state.withLock { state in
       let isHurried = state.hurryUntil.map { $0 > now } ?? false
-      var report: [(node: FleetNode, change: Int)] = []
+      var due: [KnownNode] = []
       for name in Array(state.nodes.keys) {
-        guard report.count < Self.batch, var node = state.nodes[name] else { continue }
+        guard var node = state.nodes[name] else { continue }
+        let wasLapsed = node.isLapsed
         lapse(&node, at: now)
-        guard isDue(node, isHurried, at: now) else { continue }
-        state.nodes[name] = node
-        report.append((tell(node, of: state.store, at: now), node.change))
+        if node.isLapsed != wasLapsed { state.nodes[name] = node }
+        if isDue(node, isHurried, at: now) { due.append(node) }
       }
+      state.isReportCut = due.count > Self.batch
+      if state.isReportCut {
+        due.sort(by: Self.isToldBefore)
+        due.removeLast(due.count - Self.batch)
+      }
+      var report: [(node: FleetNode, change: Int)] = []
+      report.reserveCapacity(due.count)
+      for node in due { report.append((tell(node, of: state.store, at: now), node.change)) }
       return report
     }
+  }
+
+  /// Nodes that wait for a lease first, then those told of the longest ago: none is left out for ever.
+  private static func isToldBefore(_ one: KnownNode, _ other: KnownNode) -> Bool {
+    if one.unregistered.isEmpty != other.unregistered.isEmpty { return !one.unregistered.isEmpty }
+    guard let otherAt = other.toldAt else { return false }
+    guard let oneAt = one.toldAt else { return true }
+    return oneAt < otherAt
   }
 
   /// Others are told that a lease is out; from here on, none is given before they know otherwise.
@@ -173,7 +189,7 @@ extension NodeRegistry {
     asked: ContinuousClock.Instant
   ) {
     let now = ContinuousClock.now
-    let known: [Watcher] = state.withLock { state in
+    let (known, news) = state.withLock { state -> ([Watcher], (@Sendable () -> Void)?) in
       var known: [Watcher] = []
       for (told, change) in report {
         guard var node = state.nodes[told.nodeID] else { continue }
@@ -191,9 +207,11 @@ extension NodeRegistry {
       }
       // They are this replica's now: what another one told of them before is over.
       for name in taken { state.others[name] = nil }
-      return known
+      // The rest follows at once.
+      return (known, state.isReportCut ? state.news : nil)
     }
     for watcher in known { watcher.register(at: now) }
+    news?()
   }
 
   // MARK: - Reading

@@ -42,6 +42,8 @@ package final class NodeRegistry: Sendable {
     /// Until when what nodes acknowledge is told at once.
     var hurryUntil: ContinuousClock.Instant?
     var waits = 0
+    /// The last report did not hold all that was due.
+    var isReportCut = false
     /// Rings when there is something to tell or to read at once.
     var news: (@Sendable () -> Void)?
     var nextConnection = 0

@@ -315,6 +315,28 @@ import Wire
     }
   }
 
+  @Test func `of more nodes than one report holds, none is left untold`() throws {
+    var options = NodeRegistry.Options()
+    options.isShared = true
+    let nodes = NodeRegistry(options: options)
+    let count = 2100
+    for number in 0 ..< count {
+      var hello = Bindery_V1_Hello()
+      hello.nodeID = "node-\(number)"
+      hello.mode = .eager
+      _ = nodes.connected(try WatchGreeting(hello), holds: nil)
+    }
+    var told: Set<String> = []
+    for _ in 1 ... 2 {
+      let now = ContinuousClock.now
+      let report = nodes.report(at: now)
+      told.formUnion(report.map { $0.node.nodeID })
+      // All stay due: they are not this replica's yet.
+      nodes.told(report, taken: [], asked: now)
+    }
+    #expect(told.count == count)
+  }
+
   @Test func `a node that is gone can be taken out at any replica, a connected one can't`()
     async throws
   {
