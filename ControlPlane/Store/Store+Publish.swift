@@ -102,7 +102,7 @@ extension Store {
     written += resources
     return try await writer.made(
       rows,
-      putting: written.sorted { $0.ordinal < $1.ordinal }.map(\.resource),
+      putting: written,
       removing: publication.removed,
       on: connection
     )
@@ -164,7 +164,7 @@ extension Store {
           writer.log([try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 })
         )
         let made = try await writer.takeRevision(
-          putting: [.tenant(tenant)],
+          putting: [(ordinal: 0, resource: .tenant(tenant))],
           removing: [],
           on: connection
         )
