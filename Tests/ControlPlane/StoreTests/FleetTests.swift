@@ -296,6 +296,23 @@ import Wire
     }
   }
 
+  @Test func `a stream that died unnoticed hides no live one elsewhere`() async throws {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        _ = try two.connect("a", holds: Revision(3))
+        try await eventually("known") { one.node("a")?.told?.by == "two:2" }
+        _ = try one.connect("a", holds: Revision(4))
+        try await eventually("the live one speaks for it") {
+          one.nodes.reported("a", spoolDepth: 0, activeTurns: 0)
+          return two.node("a")?.told?.by == "one:1"
+        }
+        #expect(two.node("a")?.isConnected == true)
+        #expect(two.node("a")?.revision == Revision(4))
+        #expect(one.node("a")?.told == nil)
+      }
+    }
+  }
+
   @Test func `a node can go to another replica though the database's clock was set back`()
     async throws
   {
