@@ -13,6 +13,8 @@ package final class ChangelogHub: Sendable {
     var registeredAt: ContinuousClock.Instant?
     /// Whether a watcher waits for the store to be asked.
     var awaitsConfirmation = false
+    /// Whether commits of this replica are taken in before they are read back.
+    var takesOffers = true
     /// Commits of this replica that came before those ahead of them.
     var offered: [Revision: Commit] = [:]
     /// Who waits for the first snapshot.
@@ -118,7 +120,7 @@ package final class ChangelogHub: Sendable {
   @discardableResult
   package func offer(_ commit: Commit, of incarnation: UUID) -> Bool {
     let rung: [@Sendable () -> Void]? = state.withLock { state in
-      guard let held = state.view?.state, held.incarnation == incarnation,
+      guard state.takesOffers, let held = state.view?.state, held.incarnation == incarnation,
         commit.revision > held.revision
       else { return nil }
       if state.offered.count >= Self.offeredLimit { state.offered = [:] }
@@ -128,6 +130,15 @@ package final class ChangelogHub: Sendable {
     guard let rung else { return false }
     wake(rung)
     return true
+  }
+
+  /// Whether `offer` takes any. Not while the database may have become another one that nobody has looked
+  /// at yet: its revisions go on from another past then.
+  package func takeOffers(_ takes: Bool) {
+    state.withLock { state in
+      state.takesOffers = takes
+      if !takes { state.offered = [:] }
+    }
   }
 
   /// Takes in the commit that follows; one that was taken in before is passed over.

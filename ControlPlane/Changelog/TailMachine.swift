@@ -37,6 +37,7 @@ package struct TailMachine: Sendable {
   /// The store could not be read: it is asked again whether it goes on from what is held.
   package mutating func failed() {
     goal = nil
+    hub.takeOffers(false)
     if case .renewal = step { return }
     if let held = hub.revision, !mustReset { step = .wait(held) } else { step = .snapshot }
   }
@@ -55,6 +56,7 @@ package struct TailMachine: Sendable {
     if let held = hub.configuration, !mustReset, held.incarnation == incarnation,
       held.revision <= newest
     {
+      hub.takeOffers(true)
       step = .wait(held.revision)
       return
     }
@@ -67,6 +69,7 @@ package struct TailMachine: Sendable {
       recent: recent
     )
     mustReset = false
+    hub.takeOffers(true)
     hub.confirm(at: asked)
     step = .wait(newest)
   }
@@ -75,6 +78,7 @@ package struct TailMachine: Sendable {
     guard case .wait(let at) = step else { return }
     guard let held = hub.configuration, held.incarnation == newest.incarnation else {
       // Another database.
+      hub.takeOffers(false)
       mustReset = true
       step = .snapshot
       return
@@ -82,6 +86,7 @@ package struct TailMachine: Sendable {
     // What this replica committed itself since it asked is held already.
     guard newest.revision >= at else {
       // An older one. What it goes on with is not what nodes have got: they must not take one for the other.
+      hub.takeOffers(false)
       mustReset = true
       step = .renewal(newest.incarnation)
       return
@@ -119,6 +124,7 @@ package struct TailMachine: Sendable {
 
   private mutating func go(on at: Revision) {
     guard let goal else { return }
+    hub.takeOffers(true)
     if at < goal.revision {
       step = .commits(at)
     } else {

@@ -1,26 +1,24 @@
-package import Domain
-package import Foundation
+internal import Domain
+internal import Foundation
 
-/// A commit as this process made it, in the form in which `Store.commits` would tell of it.
-package struct MadeCommit: Sendable {
-  package let commit: Commit
+/// A commit as this process made it. It is put together once its transaction is over: other commits wait
+/// for that.
+struct MadeCommit: Sendable {
+  let revision: Revision
+  let committedAt: Date
   /// The store that it is of.
-  package let incarnation: UUID
+  let incarnation: UUID
+  /// As they are stored, with their place in the commit; a tenant that the commit switches has no switch
+  /// revision yet.
+  let resources: [(ordinal: Int, resource: ConfigResource)]
+  let removed: [ResourceKey]
 
-  package var revision: Revision { commit.revision }
-
-  /// - Parameters:
-  ///   - resources: as they are stored; a tenant that the commit switches has no switch revision yet.
-  ///     Sections that no binding of the commit names are left out: nodes get what is named.
-  init(
-    revision: Revision,
-    committedAt: Date,
-    incarnation: UUID,
-    putting resources: [ConfigResource],
-    removing removed: [ResourceKey]
-  ) {
-    let named = Store.names(of: resources)
-    let told = resources.compactMap { resource -> ConfigResource? in
+  /// In the form in which `Store.commits` would tell of it. Sections that no binding of the commit names
+  /// are left out: nodes get what is named.
+  var commit: Commit {
+    let stored = resources.sorted { $0.ordinal < $1.ordinal }.map(\.resource)
+    let named = Store.names(of: stored)
+    let told = stored.compactMap { resource -> ConfigResource? in
       switch resource {
       case .tenant(var tenant) where tenant.switchRevision == .zero:
         tenant.switchRevision = revision
@@ -29,12 +27,11 @@ package struct MadeCommit: Sendable {
       default: return resource
       }
     }
-    commit = Commit(
+    return Commit(
       revision: revision,
       committedAt: committedAt,
       resources: Store.sorted(told),
       removed: removed.filter { if case .section = $0 { false } else { true } }
     )
-    self.incarnation = incarnation
   }
 }

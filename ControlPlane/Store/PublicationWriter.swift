@@ -109,10 +109,10 @@ struct PublicationWriter: Sendable {
   /// The last statement before COMMIT: whoever has the line's row lock commits next, so revisions
   /// appear in order and without gaps.
   ///
-  /// - Parameter resources: what the commit puts, in the order of the changelog.
+  /// - Parameter resources: what the commit puts, with its place in the changelog.
   /// - Throws: `StoreError.compilerSuperseded` when another compiler took over meanwhile.
   func takeRevision(
-    putting resources: [ConfigResource],
+    putting resources: [(ordinal: Int, resource: ConfigResource)],
     removing removed: [ResourceKey],
     on connection: PostgresConnection
   ) async throws -> MadeCommit {
@@ -138,7 +138,7 @@ struct PublicationWriter: Sendable {
   /// - Parameter rows: of `nextRevision`.
   func made(
     _ rows: [PostgresRow],
-    putting resources: [ConfigResource],
+    putting resources: [(ordinal: Int, resource: ConfigResource)],
     removing removed: [ResourceKey],
     on connection: PostgresConnection
   ) async throws -> MadeCommit {
@@ -151,8 +151,8 @@ struct PublicationWriter: Sendable {
       revision: Revision(try row.decode("revision")),
       committedAt: try row.decode("committed_at"),
       incarnation: try row.decode("incarnation"),
-      putting: resources,
-      removing: removed
+      resources: resources,
+      removed: removed
     )
   }
 

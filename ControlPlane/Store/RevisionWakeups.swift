@@ -56,7 +56,7 @@ extension Store {
   /// Tells this process and all others. After the commit and outside of its transaction: NOTIFY takes a
   /// lock that all committing transactions share. A lost one costs a poll interval, no more.
   func announce(_ made: MadeCommit) async {
-    announcements.withLock { $0.take }?(made.commit, made.incarnation)
+    if let take = announcements.withLock({ $0.take }) { take(made.commit, made.incarnation) }
     await announce(made.revision)
   }
 

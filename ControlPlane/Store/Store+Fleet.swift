@@ -65,12 +65,11 @@ package struct FleetReading: Sendable {
     package var age: Int64
     /// How long its leases are at most, in ms.
     package var lease: Int64
-
-    /// Whether every lease that it has given is out.
-    package var isGone: Bool { age > lease }
   }
 
   package var generation: Int64
+  /// Since the first replica told of its nodes, in ms.
+  package var age: Int64
   package var replicas: [Replica]
   /// Those told of since the reports that the reader knew, by the replica that told.
   package var nodes: [(replica: UUID, node: FleetNode)]
@@ -142,7 +141,9 @@ extension Store {
           spool_depth = excluded.spool_depth, active_turns = excluded.active_turns,
           switches = excluded.switches, rejections = excluded.rejections
         where held.replica_id = excluded.replica_id or (
-          excluded.seen_at > held.seen_at and (
+          (excluded.seen_at > held.seen_at
+            -- The clock was set back since.
+            or held.seen_at > now() + interval '1 second') and (
             excluded.connected or not held.connected or not exists (
               select from fleet_replicas f where f.replica_id = held.replica_id
                 and f.seen_at + f.lease_ms * interval '1 ms' > now())))
@@ -166,7 +167,12 @@ extension Store {
   ) async throws -> FleetReading {
     try await fleet.withTransaction(isolation: .repeatableRead, readOnly: true) { connection in
       let heads = try await connection.pipeline([
-        "select generation from fleet_line",
+        """
+        select generation, coalesce((
+          select (extract(epoch from now() - min(started_at)) * 1000)::bigint
+          from fleet_replicas), 0) as age
+        from fleet_line
+        """,
         """
         select replica_id, address, report, lease_ms,
           (extract(epoch from now() - seen_at) * 1000)::bigint as age
@@ -189,6 +195,7 @@ extension Store {
       )
       return FleetReading(
         generation: found,
+        age: try line.decode("age"),
         replicas: try heads[1].map { row in
           FleetReading.Replica(
             id: try row.decode("replica_id"),
@@ -310,7 +317,7 @@ extension FleetNode {
     incarnation = try row.decode("incarnation", as: UUID?.self)
     acknowledgedAt = try row.decode("acknowledged_at", as: Date?.self)
     leaseLeft = try row.decode("lease_left", as: Int64?.self)
-    seenAgo = try row.decode("seen_ago")
+    seenAgo = max(0, try row.decode("seen_ago", as: Int64.self))
     spoolDepth = try row.decode("spool_depth")
     activeTurns = try row.decode("active_turns")
     let what = "node \(nodeID)"

@@ -172,7 +172,7 @@ extension Store {
         ])
         if publication.resources.isEmpty { return nil }
         return try await writer.takeRevision(
-          putting: written.sorted { $0.ordinal < $1.ordinal }.map(\.resource),
+          putting: written,
           removing: publication.removed,
           on: connection
         )

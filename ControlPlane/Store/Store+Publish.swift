@@ -13,19 +13,24 @@ extension Store {
   @discardableResult
   package func publish(_ publication: Publication) async throws -> Revision {
     if publication.isEmpty { return try await currentRevision() }
-    do {
-      return try await publishOnce(publication)
-    } catch StoreError.unknownTenant where tenantIDs.forget() {
-      // The database was put back to a time before the tenant, or has it under another id.
-      return try await publishOnce(publication)
+    let (slugs, ids) = Self.tenants(of: publication)
+    if let kept = tenantIDs.known(slugs, ids) {
+      do {
+        return try await publish(publication, of: kept)
+      } catch StoreError.unknownTenant {
+        // The database was put back to a time before the tenant, or has it under another id. Another
+        // publication may have found that out, too.
+        tenantIDs.forget()
+      }
     }
+    return try await publish(publication, of: knownTenants(publication))
   }
 
-  private func publishOnce(_ publication: Publication) async throws -> Revision {
-    let groups = try await TenantGroup.groups(
-      of: publication,
-      tenants: knownTenants(publication, kept: true)
-    )
+  private func publish(
+    _ publication: Publication,
+    of tenants: [String: TenantID]
+  ) async throws -> Revision {
+    let groups = try TenantGroup.groups(of: publication, tenants: tenants)
     let writer = PublicationWriter(
       commitID: UUID(),
       author: publication.author,
@@ -102,7 +107,7 @@ extension Store {
     written += resources
     return try await writer.made(
       rows,
-      putting: written.sorted { $0.ordinal < $1.ordinal }.map(\.resource),
+      putting: written,
       removing: publication.removed,
       on: connection
     )
@@ -164,7 +169,7 @@ extension Store {
           writer.log([try ResourceRow(put: .tenant(tenant), ordinal: 0)].compactMap { $0 })
         )
         let made = try await writer.takeRevision(
-          putting: [.tenant(tenant)],
+          putting: [(ordinal: 0, resource: .tenant(tenant))],
           removing: [],
           on: connection
         )
@@ -175,22 +180,23 @@ extension Store {
     return (result.revision, result.made != nil)
   }
 
-  /// - Parameter kept: takes ids that were read before.
-  func knownTenants(
-    _ publication: Publication,
-    kept: Bool = false
-  ) async throws -> [String: TenantID] {
+  /// The tenants that a publication is about, by slug or by id.
+  private static func tenants(of publication: Publication) -> (Set<String>, Set<TenantID>) {
     let slugs =
       (publication.objects + publication.deleted + publication.adopted).map(\.key.tenant)
       + publication.expected.keys.map(\.tenant)
     let ids =
       publication.resources.compactMap(\.key.tenantID) + publication.removed.compactMap(\.tenantID)
-    if kept, let known = tenantIDs.known(Set(slugs), Set(ids)) { return known }
+    return (Set(slugs), Set(ids))
+  }
+
+  func knownTenants(_ publication: Publication) async throws -> [String: TenantID] {
+    let (slugs, ids) = Self.tenants(of: publication)
     let rows = try await distribution.query(
       """
       select slug, id from tenants
-      where slug = any (\(Set(slugs).sorted())::text[])
-        or id = any (\(Set(ids).sorted().map(\.uuid))::uuid[])
+      where slug = any (\(slugs.sorted())::text[])
+        or id = any (\(ids.sorted().map(\.uuid))::uuid[])
       """
     )
     let pairs = try rows.map { row in

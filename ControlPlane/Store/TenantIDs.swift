@@ -40,11 +40,5 @@ final class TenantIDs: Sendable {
     }
   }
 
-  /// Forgets all; tells whether there was any.
-  func forget() -> Bool {
-    state.withLock { state in
-      defer { state = State() }
-      return !state.ids.isEmpty
-    }
-  }
+  func forget() { state.withLock { $0 = State() } }
 }

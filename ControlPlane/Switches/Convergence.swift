@@ -143,11 +143,12 @@ extension NodeRegistry {
           continue
         }
         lastReport = now
+        // Before the nodes are looked at: a reading that comes after does not make them whole.
+        let isWhole = isWhole(since: begun, at: now)
         let nodes = nodes.filter { node in tenant.map { node.scope.admits($0) } ?? true }
         let found = Convergence(of: target, over: nodes, committedAt: committedAt, now: now)
         if found.names != last?.names { try await report(found) }
         last = found
-        let isWhole = isWhole(since: begun, at: now)
         if found.isComplete, isWhole { return found }
         if now >= deadline {
           // What others have told is too old to say that all is well.

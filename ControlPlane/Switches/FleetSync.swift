@@ -65,11 +65,10 @@ package struct FleetSync: Sendable {
   /// - Throws: `PostgresError`.
   package func start() async throws {
     nodes.follow(store: try await store.incarnation())
-    let isFirst = try await exchange()
-    // Nobody has told of any node of before: those with a lease come back, or lose it.
-    if isFirst, try await store.currentRevision() > .zero {
-      nodes.settle(for: nodes.options.longestLease)
-    }
+    let age = try await exchange()
+    // Before the first of them, nobody told of any node: those with a lease come back, or lose it.
+    let left = nodes.options.longestLease - max(age, .zero)
+    if left > .zero, try await store.currentRevision() > .zero { nodes.settle(for: left) }
   }
 
   /// Until cancelled, or the pools are shut down.
@@ -107,7 +106,7 @@ package struct FleetSync: Sendable {
 
   private func beat() async {
     do {
-      _ = try await exchange()
+      try await exchange()
     } catch {
       if !Task.isCancelled {
         logger.warning("the other replicas' nodes not read", metadata: ["error": "\(error)"])
@@ -115,8 +114,9 @@ package struct FleetSync: Sendable {
     }
   }
 
-  /// - Returns: whether no replica has ever been here before.
-  private func exchange() async throws -> Bool {
+  /// - Returns: for how long replicas have told each other of their nodes.
+  @discardableResult
+  private func exchange() async throws -> Duration {
     var now = progress.get()
     defer { progress.set(now) }
     let asked = ContinuousClock.now
@@ -158,7 +158,7 @@ package struct FleetSync: Sendable {
         )
       }
     }
-    return reading.replicas.allSatisfy { $0.id == member.id } && reading.nodes.isEmpty
+    return .milliseconds(reading.age)
   }
 
   /// Between one beat and the next; beats follow each other.

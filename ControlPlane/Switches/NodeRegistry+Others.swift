@@ -27,23 +27,23 @@ extension NodeRegistry {
   static func all(_ state: State) -> [KnownNode] {
     var nodes: [KnownNode] = []
     nodes.reserveCapacity(state.nodes.count + state.others.count)
-    for node in state.nodes.values {
-      if node.connections.isEmpty, let other = state.others[node.nodeID]?.node,
-        other.isConnected || other.seen > node.seen
-      {
-        continue
-      }
+    for node in state.nodes.values where ownCounts(node, state.others[node.nodeID]?.node) {
       nodes.append(node)
     }
     for (name, other) in state.others {
-      if let own = state.nodes[name],
-        !own.connections.isEmpty || !(other.node.isConnected || other.node.seen > own.seen)
-      {
-        continue
-      }
+      if let own = state.nodes[name], ownCounts(own, other.node) { continue }
       nodes.append(other.node)
     }
     return nodes
+  }
+
+  /// Whether what this replica saw of a node counts, and not what another one told.
+  ///
+  /// Of two streams, the one that was heard later: the other may be dead without anyone having noticed.
+  private static func ownCounts(_ own: KnownNode, _ other: KnownNode?) -> Bool {
+    guard let other else { return true }
+    if other.isConnected { return !own.connections.isEmpty && own.seen >= other.seen }
+    return !own.connections.isEmpty || own.seen >= other.seen
   }
 
   // MARK: - Waits
@@ -93,16 +93,32 @@ extension NodeRegistry {
   package func report(at now: ContinuousClock.Instant) -> [(node: FleetNode, change: Int)] {
     state.withLock { state in
       let isHurried = state.hurryUntil.map { $0 > now } ?? false
-      var report: [(node: FleetNode, change: Int)] = []
+      var due: [KnownNode] = []
       for name in Array(state.nodes.keys) {
-        guard report.count < Self.batch, var node = state.nodes[name] else { continue }
+        guard var node = state.nodes[name] else { continue }
+        let wasLapsed = node.isLapsed
         lapse(&node, at: now)
-        guard isDue(node, isHurried, at: now) else { continue }
-        state.nodes[name] = node
-        report.append((tell(node, of: state.store, at: now), node.change))
+        if node.isLapsed != wasLapsed { state.nodes[name] = node }
+        if isDue(node, isHurried, at: now) { due.append(node) }
       }
+      state.isReportCut = due.count > Self.batch
+      if state.isReportCut {
+        due.sort(by: Self.isToldBefore)
+        due.removeLast(due.count - Self.batch)
+      }
+      var report: [(node: FleetNode, change: Int)] = []
+      report.reserveCapacity(due.count)
+      for node in due { report.append((tell(node, of: state.store, at: now), node.change)) }
       return report
     }
+  }
+
+  /// Nodes that wait for a lease first, then those told of the longest ago: none is left out for ever.
+  private static func isToldBefore(_ one: KnownNode, _ other: KnownNode) -> Bool {
+    if one.unregistered.isEmpty != other.unregistered.isEmpty { return !one.unregistered.isEmpty }
+    guard let otherAt = other.toldAt else { return false }
+    guard let oneAt = one.toldAt else { return true }
+    return oneAt < otherAt
   }
 
   /// Others are told that a lease is out; from here on, none is given before they know otherwise.
@@ -173,7 +189,7 @@ extension NodeRegistry {
     asked: ContinuousClock.Instant
   ) {
     let now = ContinuousClock.now
-    let known: [Watcher] = state.withLock { state in
+    let (known, news) = state.withLock { state -> ([Watcher], (@Sendable () -> Void)?) in
       var known: [Watcher] = []
       for (told, change) in report {
         guard var node = state.nodes[told.nodeID] else { continue }
@@ -189,9 +205,13 @@ extension NodeRegistry {
         }
         state.nodes[told.nodeID] = node
       }
-      return known
+      // They are this replica's now: what another one told of them before is over.
+      for name in taken { state.others[name] = nil }
+      // The rest follows at once.
+      return (known, state.isReportCut ? state.news : nil)
     }
     for watcher in known { watcher.register(at: now) }
+    news?()
   }
 
   // MARK: - Reading
@@ -218,8 +238,17 @@ extension NodeRegistry {
           state.nodes[told.nodeID]?.toldAt = nil
         }
       }
+      let known = state.reports
+      state.reports = [:]
+      var ends: [UUID: ContinuousClock.Instant] = [:]
+      for replica in reading.replicas {
+        var since = asked
+        if let it = known[replica.id], it.report == replica.report { since = it.since }
+        state.reports[replica.id] = (report: replica.report, since: since)
+        ends[replica.id] = leasesEnd(of: replica, since: since, asked: asked)
+      }
       for name in Array(state.others.keys) {
-        judge(&state.others[name], replicas, asked: asked)
+        judge(&state.others[name], replicas, ends, asked: asked)
       }
       state.readAt = asked
     }
@@ -282,22 +311,32 @@ extension NodeRegistry {
     )
   }
 
+  /// When all leases are out that a replica has given, unless it says again that it is there: by the
+  /// database's clock and by this replica's own, since the database's may be set anew meanwhile.
+  private func leasesEnd(
+    of replica: FleetReading.Replica,
+    since: ContinuousClock.Instant,
+    asked: ContinuousClock.Instant
+  ) -> ContinuousClock.Instant {
+    max(asked + .milliseconds(replica.lease - replica.age), since + .milliseconds(replica.lease))
+  }
+
   /// Whether it is connected, and whether its lease is out, as of what was read.
   private func judge(
     _ other: inout OtherNode?,
     _ replicas: [UUID: FleetReading.Replica],
+    _ ends: [UUID: ContinuousClock.Instant],
     asked: ContinuousClock.Instant
   ) {
     guard var it = other else { return }
     let replica = replicas[it.replica]
-    let isServed = it.isConnected && replica?.isGone == false
+    let last = ends[it.replica]
+    let isServed = it.isConnected && last.map { $0 >= asked } ?? false
     it.node.isElsewhere = isServed
     it.node.told = (replica?.address ?? "", .milliseconds(replica?.age ?? 0))
     // Of one that is gone, the longest that it can have given.
     var end = it.leaseEnd
-    if end == nil, it.isConnected, let replica, replica.isGone {
-      end = asked - .milliseconds(replica.age - replica.lease)
-    }
+    if end == nil, it.isConnected, let last, last < asked { end = last }
     if end == nil, replica == nil || !it.isConnected { end = asked }
     // Not known to be out: as long as nothing else is read, it may be renewed.
     it.node.leaseEnd = end.flatMap { $0 <= asked ? $0 : nil } ?? Self.notOut

@@ -33,6 +33,8 @@ package final class NodeRegistry: Sendable {
     var others: [String: OtherNode] = [:]
     /// The store that revisions are of.
     var store: UUID?
+    /// The last report read of each replica, and when it was read first.
+    var reports: [UUID: (report: Int64, since: ContinuousClock.Instant)] = [:]
     /// When it was read last what others told.
     var readAt: ContinuousClock.Instant?
     /// No wait is over before: nodes of before the replicas told each other of them may be there.
@@ -40,6 +42,8 @@ package final class NodeRegistry: Sendable {
     /// Until when what nodes acknowledge is told at once.
     var hurryUntil: ContinuousClock.Instant?
     var waits = 0
+    /// The last report did not hold all that was due.
+    var isReportCut = false
     /// Rings when there is something to tell or to read at once.
     var news: (@Sendable () -> Void)?
     var nextConnection = 0
@@ -62,14 +66,19 @@ package final class NodeRegistry: Sendable {
     state.withLock { state in state.nodes[nodeID].flatMap { $0.connections.isEmpty ? nil : $0 } }
   }
 
-  /// Revisions are of this store from now on; what was acknowledged of another one counts no more.
+  /// Revisions are of this store from now on; what was acknowledged of another one counts no more, and what
+  /// replicas told each other may be lost: they tell it again.
   package func follow(store: UUID?) {
     guard let store else { return }
     state.withLock { state in
       defer { state.store = store }
       guard let known = state.store, known != store else { return }
-      for name in state.nodes.keys { state.nodes[name]?.forgetRevisions() }
+      for name in state.nodes.keys {
+        state.nodes[name]?.forgetRevisions()
+        state.nodes[name]?.toldAt = nil
+      }
       for name in state.others.keys { state.others[name]?.node.forgetRevisions() }
+      state.settledAt = .now + options.longestLease
     }
   }
 

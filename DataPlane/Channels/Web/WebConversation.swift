@@ -110,9 +110,13 @@ struct WebConversation: Sendable {
     return message
   }
 
-  /// What this node remembers of the conversation, oldest first.
+  /// What this node remembers of the conversation, oldest first. While it is switched off, without what
+  /// answers the newest message: that may have been withheld.
   var history: [(isVisitor: Bool, text: String)] {
     guard let known = services.turns.memory.recall(address) else { return [] }
-    return known.messages.map { ($0.inbound, $0.body) }
+    let all: [(isVisitor: Bool, text: String)] = known.messages.map { ($0.inbound, $0.body) }
+    if isOpen { return all }
+    guard let newest = all.lastIndex(where: { $0.isVisitor }) else { return [] }
+    return Array(all[...newest])
   }
 }

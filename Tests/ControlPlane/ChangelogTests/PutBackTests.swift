@@ -220,6 +220,21 @@ import Wire
     #expect(!hub.offer(commit(8, [route(4)]), of: incarnation))
   }
 
+  @Test func `what a replica commits itself waits while the store may have become another one`()
+    throws
+  {
+    let hub = ChangelogHub()
+    try hub.reset(state(5))
+    #expect(!hub.offer(commit(7, [route(3)]), of: incarnation))
+    hub.takeOffers(false)
+    #expect(!hub.offer(commit(6, [route(2)]), of: incarnation))
+    #expect(hub.revision == Revision(5))
+    hub.takeOffers(true)
+    // What was kept before may be of another past.
+    #expect(hub.offer(commit(6, [route(2)]), of: incarnation))
+    #expect(hub.revision == Revision(6))
+  }
+
   @Test func `a binding whose sections are neither held nor in the commit is read from the store`()
     throws
   {

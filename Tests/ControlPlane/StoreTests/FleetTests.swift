@@ -163,9 +163,10 @@ import Wire
         #expect(served.unconfirmed == ["b"])
         // A replica that starts only now knows it, too, and so does its wait.
         let third = try await Replica(fixture.store, "three:3")
-        #expect(third.node("b")?.isConnected == false)
+        #expect(third.node("b")?.revision == Revision(3))
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await third.sync.run() }
+          try await eventually("its replica is gone") { third.node("b")?.isConnected == false }
           let again = try await third.wait(
             .tenantSwitch(tenant, Revision(5), .serve),
             timeout: .milliseconds(300)
@@ -173,6 +174,30 @@ import Wire
           #expect(again.unconfirmed == ["b"])
           group.cancelAll()
         }
+      }
+    }
+  }
+
+  @Test func `no wait is over at any replica while nodes of before the first one may have a lease`()
+    async throws
+  {
+    try await withStore { fixture in
+      try await fixture.store.publish(SampleTenant("medicly", number: "919800000004").publication())
+      _ = try await Replica(fixture.store, "one:1", lease: .seconds(60))
+      let second = try await Replica(fixture.store, "two:2", lease: .seconds(60))
+      _ = try await fixture.owner.query(
+        "update fleet_replicas set started_at = now() - interval '1 hour'"
+      )
+      let third = try await Replica(fixture.store, "three:3", lease: .seconds(60))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await second.sync.run() }
+        group.addTask { try await third.sync.run() }
+        let found = try await third.wait(.revision(Revision(1)))
+        #expect(found.isComplete)
+        await #expect(throws: FleetUnknown.self) {
+          _ = try await second.wait(.revision(Revision(1)), timeout: .milliseconds(300))
+        }
+        group.cancelAll()
       }
     }
   }
@@ -255,15 +280,78 @@ import Wire
       try await withTwo(fixture) { one, two, _ in
         let old = try one.connect("a", holds: Revision(3))
         try await eventually("known") { two.node("a")?.told?.by == "one:1" }
-        _ = try two.connect("a", holds: Revision(4))
+        let new = try two.connect("a", holds: Revision(4))
         try await eventually("known") {
           one.nodes.disconnected("a", connection: old)
           return one.node("a")?.told?.by == "two:2"
         }
         #expect(one.node("a")?.isConnected == true)
         #expect(one.node("a")?.revision == Revision(4))
+        // Once it leaves that one, too, it is with nobody.
+        two.nodes.disconnected("a", connection: new)
+        try await eventually("it is with nobody") {
+          one.node("a")?.isConnected == false && two.node("a")?.isConnected == false
+        }
       }
     }
+  }
+
+  @Test func `a stream that died unnoticed hides no live one elsewhere`() async throws {
+    try await withStore { fixture in
+      try await withTwo(fixture) { one, two, _ in
+        _ = try two.connect("a", holds: Revision(3))
+        try await eventually("known") { one.node("a")?.told?.by == "two:2" }
+        _ = try one.connect("a", holds: Revision(4))
+        try await eventually("the live one speaks for it") {
+          one.nodes.reported("a", spoolDepth: 0, activeTurns: 0)
+          return two.node("a")?.told?.by == "one:1"
+        }
+        #expect(two.node("a")?.isConnected == true)
+        #expect(two.node("a")?.revision == Revision(4))
+        #expect(one.node("a")?.told == nil)
+      }
+    }
+  }
+
+  @Test func `a node can go to another replica though the database's clock was set back`()
+    async throws
+  {
+    try await withStore { fixture in
+      let one = FleetMember(id: UUID(), address: "one:1", lease: 60_000)
+      let two = FleetMember(id: UUID(), address: "two:2", lease: 60_000)
+      var node = FleetNode(nodeID: "a")
+      node.isConnected = true
+      #expect(try await fixture.store.tellFleet(one, report: 1, nodes: [node]) == ["a"])
+      _ = try await fixture.owner.query(
+        "update fleet_nodes set seen_at = now() + interval '10 minutes'"
+      )
+      #expect(try await fixture.store.tellFleet(two, report: 1, nodes: [node]) == ["a"])
+      // By the clock as it is now, who saw it last has it.
+      node.seenAgo = 5000
+      #expect(try await fixture.store.tellFleet(one, report: 2, nodes: [node]) == [])
+    }
+  }
+
+  @Test func `of more nodes than one report holds, none is left untold`() throws {
+    var options = NodeRegistry.Options()
+    options.isShared = true
+    let nodes = NodeRegistry(options: options)
+    let count = 2100
+    for number in 0 ..< count {
+      var hello = Bindery_V1_Hello()
+      hello.nodeID = "node-\(number)"
+      hello.mode = .eager
+      _ = nodes.connected(try WatchGreeting(hello), holds: nil)
+    }
+    var told: Set<String> = []
+    for _ in 1 ... 2 {
+      let now = ContinuousClock.now
+      let report = nodes.report(at: now)
+      told.formUnion(report.map { $0.node.nodeID })
+      // All stay due: they are not this replica's yet.
+      nodes.told(report, taken: [], asked: now)
+    }
+    #expect(told.count == count)
   }
 
   @Test func `a node that is gone can be taken out at any replica, a connected one can't`()

@@ -175,6 +175,27 @@ struct WebChatTests {
     }
   }
 
+  @Test("keeps the newest answer, which may be withheld, out of the history during a pause")
+  func historyDuringAPause() async throws {
+    try await Edge.run(TurnHarness()) { edge in
+      let token = try cookie(try await say(edge, "first"))
+      _ = try await say(edge, "second", headers: ["cookie": token])
+      func answers() async throws -> Int {
+        let headers = ["host": "chat.example", "cookie": token]
+        let history = try await call("GET", "\(edge.url)/chat/messages", headers: headers)
+        #expect(history.body.contains("second"))
+        return history.body.components(separatedBy: #""persona""#).count - 1
+      }
+      #expect(try await answers() == 2)
+      for gate in [TenantGate.paused(.hold, message: [:]), .stale] {
+        edge.harness.configuration.set(gate, for: edge.harness.tenant)
+        #expect(try await answers() == 1)
+      }
+      edge.harness.configuration.set(.open, for: edge.harness.tenant)
+      #expect(try await answers() == 2)
+    }
+  }
+
   @Test("queues a second message behind the one that is being answered")
   func queued() async throws {
     let harness = TurnHarness()

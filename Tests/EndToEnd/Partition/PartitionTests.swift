@@ -75,7 +75,7 @@ private struct Round {
   private struct Times: Sendable {
     /// The pause was committed by then.
     var committed: Int64
-    /// `--wait` had all of the first control plane's nodes then; nil when it ran out of time.
+    /// `--wait` had all nodes of both control planes then; nil when it ran out of time.
     var confirmed: Int64?
     var end: Int64
   }
@@ -139,7 +139,7 @@ private struct Round {
       )
     }
     if let confirmed = times.confirmed {
-      for sighting in seen.after(confirmed + slack) where (sighting.node ?? 99) < 2 {
+      for sighting in seen.after(confirmed + slack) where sighting.node != nil {
         Issue.record("seed \(seed): a \(sighting.what) of a node that had confirmed: \(plan.told)")
       }
     }

@@ -159,7 +159,10 @@ private final class Link: Sendable {
   func add(_ lanes: Lane...) -> Bool {
     state.withLock { state in
       guard !state.condition.isCut else { return false }
-      for lane in lanes { state.lanes[ObjectIdentifier(lane)] = lane }
+      for lane in lanes {
+        state.lanes[ObjectIdentifier(lane)] = lane
+        lane.begin(state.condition)
+      }
       return true
     }
   }
@@ -236,6 +239,11 @@ private final class Lane: ChannelInboundHandler, Sendable {
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     // A reset: what follows is that the channel is inactive.
     context.close(promise: nil)
+  }
+
+  /// What is opened while bytes are lost never brings any, either.
+  func begin(_ condition: LinkProxy.Condition) {
+    if condition.flow(direction) == .lost { lose() }
   }
 
   func lose() { state.withLock { $0.isLost = true } }
