@@ -136,7 +136,7 @@ struct LookupWorld {
     }
   }
 
-  /// - Parameter version: Another one makes another form.
+  /// Another version makes another form.
   func binding(_ number: Int, version: Int32 = 1) throws -> BindingResource {
     let round = number / tiers
     let compiled = CompiledBinding(

@@ -51,8 +51,11 @@ struct ResumeBench: AsyncParsableCommand {
     var report = FleetReport(title: "resume after a kill -9, \(place.machine)")
     let world = PublishWorld(tenants: 1, tiers: tiers, bindings: bindings)
     programs.append(try await fleet.startOperator())
-    for batch in world.batches(of: 0) { try await fleet.apply(batch) }
+    var loaded: Int64 = 0
+    for batch in world.batches(of: 0) { loaded = try await fleet.apply(batch).revision }
     let reference = try ReferenceWatch(port: FleetPlace.operatorPort)
+    // The snapshot may be from before the last commit.
+    try reference.follow(to: loaded)
     let serving = try await fleet.startServing("serving-1")
     programs.append(serving)
     let crowd = try fleet.startNodes(
