@@ -173,7 +173,7 @@ struct ControlDaemon {
       OperatorHTTP.Status(
         isReady: ready.isReady,
         revision: hub.revision ?? .zero,
-        connectedNodes: nodes.nodes.count { $0.isConnected },
+        connectedNodes: nodes.connectedHere,
         watchers: hub.watcherCount,
         unauthenticated: access.unauthenticated,
         refused: access.refused,

@@ -61,6 +61,11 @@ package final class NodeRegistry: Sendable {
     state.withLock { Self.all($0) }.sorted { $0.nodeID < $1.nodeID }
   }
 
+  /// How many nodes have a stream here.
+  package var connectedHere: Int {
+    state.withLock { state in state.nodes.values.count { !$0.connections.isEmpty } }
+  }
+
   /// A node that has a stream here; nil for others.
   package func connectedHere(_ nodeID: String) -> KnownNode? {
     state.withLock { state in state.nodes[nodeID].flatMap { $0.connections.isEmpty ? nil : $0 } }
