@@ -9,6 +9,9 @@ struct ResourceStatements: Sendable {
   let generation: Int32
   let commitID: UUID
 
+  /// Compiled bindings of one statement, at most: each is timed for itself.
+  private static let chunk = 5_000
+
   private struct SectionRow: Encodable {
     let tenant: UUID?
     let digest: String
@@ -76,7 +79,9 @@ struct ResourceStatements: Sendable {
     }
     var statements: [SQL] = []
     if !sections.isEmpty { statements.append(try write(sections)) }
-    if !compiled.isEmpty { statements += write(compiled) }
+    for start in stride(from: 0, to: compiled.count, by: Self.chunk) {
+      statements += write(Array(compiled[start...].prefix(Self.chunk)))
+    }
     if !accounts.isEmpty { statements.append(try write(accounts)) }
     if !routes.isEmpty { statements.append(try write(routes)) }
     let touched = bindings + routes.map(\.binding)
