@@ -167,6 +167,9 @@ struct ControlDaemon {
       UntilShutdown { try await claims.run() },
       UntilShutdown { try await recompiler.run() },
       UntilShutdown { try await access.run() },
+      UntilShutdown {
+        try await RetentionTimer(store: store, settings: settings, logger: logger).run()
+      },
       UntilShutdown { await tls?.follow() },
       grpc,
       operatorHTTP,

@@ -45,6 +45,8 @@ package struct Migration: Sendable {
     Migration(17, "switches_and_tokens", PackageResources.m0017_switches_and_tokens_sql),
     Migration(18, "compiler_generations", PackageResources.m0018_compiler_generations_sql),
     Migration(20, "erasure_of_people", PackageResources.m0020_erasure_of_people_sql),
+    Migration(22, "retention_in_batches", PackageResources.m0022_retention_in_batches_sql),
     Migration(23, "changelog_by_key", PackageResources.m0023_changelog_by_key_sql),
+    Migration(26, "forms_and_late_billing", PackageResources.m0026_forms_and_late_billing_sql),
   ]
 }
