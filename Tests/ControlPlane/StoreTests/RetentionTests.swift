@@ -43,7 +43,7 @@ import Testing
       while !isDone {
         batches += 1
         let rows = try await fixture.store.app.query(
-          "select oldest, done from prune_history_batch(1)"
+          "select oldest, done from prune_history_batch(3)"
         )
         isDone = try rows[0].decode("done")
         let oldest = Revision(try rows[0].decode("oldest"))
@@ -53,7 +53,7 @@ import Testing
         }
         try #require(batches < 1_000)
       }
-      #expect(batches > 10)
+      #expect(batches > 3)
     }
   }
 
