@@ -31,10 +31,18 @@ extension AdminAPI {
           message: "keep_days must be 0 (for ever) to 36500, keep_revisions at least 1"
         )
       }
+      let days = request.auditKeepDays
+      guard days == 0 || (30 ... 36_500).contains(days) else {
+        throw RPCError(
+          code: .invalidArgument,
+          message: "audit_keep_days must be 0 (for ever) or 30 to 36500"
+        )
+      }
       return Bindery_V1_Retention(
         try await store.setRetention(
           keepDays: request.keepDays,
           keepRevisions: request.keepRevisions,
+          auditKeepDays: request.hasAuditKeepDays ? request.auditKeepDays : nil,
           author: request.author,
           reason: request.reason
         )
@@ -53,6 +61,7 @@ extension AdminAPI {
       response.versions = pruned.versions
       response.changes = pruned.changes
       response.sections = pruned.sections
+      response.auditEntries = pruned.auditEntries
       return response
     }
   }
@@ -63,6 +72,7 @@ extension Bindery_V1_Retention {
     self.init()
     keepDays = retention.keepDays
     keepRevisions = retention.keepRevisions
+    auditKeepDays = retention.auditKeepDays
     oldestRevision = retention.oldest.value
     newestRevision = retention.newest.value
     changedBy = retention.changedBy

@@ -39,6 +39,16 @@ extension AdminAPI {
     response: RPCWriter<Bindery_V1_ExportUserResponse>,
     context: ServerContext
   ) async throws {
+    // Each holds a connection and a snapshot for as long as its reader takes.
+    try await exports.pass {
+      try await export(request, response)
+    }
+  }
+
+  private func export(
+    _ request: Bindery_V1_ExportUserRequest,
+    _ response: RPCWriter<Bindery_V1_ExportUserResponse>
+  ) async throws {
     try await translatingErrors {
       let person = try await person(request.user)
       try checkReason(request.reason, of: person, isNeeded: false)

@@ -20,6 +20,8 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
   let registry: NodeRegistry
   let hub: ChangelogHub
   let tokens: TokenService
+  let largeApplies = CallGate(limit: 2, what: "applies of many messages")
+  let exports = CallGate(limit: 4, what: "exports of people")
 
   package init(
     publisher: Publisher,
@@ -41,23 +43,7 @@ package struct AdminAPI: Bindery_V1_Admin.SimpleServiceProtocol {
     request: Bindery_V1_ApplyRequest,
     context: ServerContext
   ) async throws -> Bindery_V1_ApplyResponse {
-    try await translatingErrors {
-      let documents = try request.documents.map(AuthoredDocument.init(wire:))
-      guard !documents.isEmpty else {
-        throw RPCError(code: .invalidArgument, message: "no documents were sent")
-      }
-      let outcome = try await publisher.apply(
-        documents,
-        options: try ApplyOptions(request),
-        expected: try request.expectedVersions,
-        dryRun: request.dryRun
-      )
-      return Bindery_V1_ApplyResponse(
-        outcome,
-        dryRun: request.dryRun,
-        touched: touchedNodes(outcome.plan)
-      )
-    }
+    try await apply(request)
   }
 
   package func get(

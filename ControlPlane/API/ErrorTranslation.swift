@@ -51,8 +51,10 @@ func translatingErrors<T>(_ body: () async throws -> T) async throws -> T {
       }
     throw RPCError(
       code: mayPass ? .unavailable : .internalError,
-      message: mayPass
-        ? "the database can't be reached now; try again" : "the database refused a statement",
+      message: error.kind == .commitUnknown
+        ? "the database went away while it stored this: it may be stored; look, and try again"
+        : mayPass
+          ? "the database can't be reached now; try again" : "the database refused a statement",
       cause: error
     )
   }

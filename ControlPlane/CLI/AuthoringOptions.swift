@@ -3,6 +3,7 @@ internal import Codecs
 internal import Compiler
 internal import Domain
 internal import Foundation
+internal import GRPCCore
 internal import Wire
 internal import WireServices
 
@@ -131,8 +132,49 @@ struct AuthoringOptions: ParsableArguments {
 extension ConnectionOptions {
   func send(_ request: Bindery_V1_ApplyRequest) async throws -> Bindery_V1_ApplyResponse {
     let options = callOptions
-    return try await withAdmin { try await $0.apply(request, options: options) }
+    let parts = request.parts
+    guard parts.count > 1 else {
+      return try await withAdmin { try await $0.apply(request, options: options) }
+    }
+    return try await withAdmin { admin in
+      try await admin.applyAll(options: options) { writer in
+        for part in parts { try await writer.write(part) }
+      }
+    }
   }
+}
+
+extension Bindery_V1_ApplyRequest {
+  /// Messages that together say what this one says, each small enough to be taken. The options are in
+  /// the first.
+  var parts: [Bindery_V1_ApplyRequest] {
+    var first = self
+    first.documents = []
+    first.expected = []
+    var parts = [first]
+    var size = 0
+    /// Makes room for so many bytes in the last part.
+    func room(_ bytes: Int) {
+      if size + bytes > Self.partBytes {
+        parts.append(Bindery_V1_ApplyRequest())
+        size = 0
+      }
+      size += bytes
+    }
+    for document in documents {
+      let names = document.slug.utf8.count + document.tenant.utf8.count
+      room(document.specJson.utf8.count + document.source.utf8.count + names + 50)
+      parts[parts.count - 1].documents.append(document)
+    }
+    for object in expected {
+      room(object.slug.utf8.count + object.tenant.utf8.count + 50)
+      parts[parts.count - 1].expected.append(object)
+    }
+    return parts
+  }
+
+  /// The control plane takes messages of 4 MiB.
+  private static let partBytes = 3 << 20
 }
 
 /// Tells that nothing was stored, and why.

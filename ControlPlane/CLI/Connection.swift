@@ -169,7 +169,15 @@ struct ConnectionOptions: ParsableArguments {
 
   private func report(_ error: RPCError) -> ExitCode {
     switch error.code {
-    case .unavailable, .deadlineExceeded:
+    case .unavailable where error.message.hasPrefix("the database"):
+      Terminal.error("the control plane at \(address) answers: \(error.message).")
+      return ExitStatus.unavailable
+    case .deadlineExceeded:
+      Terminal.error(
+        "the control plane at \(address) gave no answer within \(timeout) s (\(error.message)). What was asked for may be done all the same: look, or give it more time by --timeout."
+      )
+      return ExitStatus.unavailable
+    case .unavailable:
       Terminal.error(
         "the control plane at \(address) can't be reached (\(error.message)). Is bindery-control running? Set --control or BINDERY_CONTROL."
       )
@@ -180,15 +188,15 @@ struct ConnectionOptions: ParsableArguments {
     case .invalidArgument, .failedPrecondition:
       Terminal.error(error.message)
       return ExitStatus.invalidConfiguration
+    case .alreadyExists:
+      Terminal.error(error.message)
+      return ExitStatus.invalidConfiguration
     case .unauthenticated, .permissionDenied, .resourceExhausted:
       Terminal.error("refused by the control plane at \(address): \(error.message)")
       return ExitStatus.refused
     case .aborted:
       Terminal.error(error.message)
       return ExitStatus.stale
-    case .resourceExhausted:
-      Terminal.error("this is more than the control plane takes at once: \(error.message)")
-      return ExitStatus.invalidConfiguration
     default:
       Terminal.error("the control plane answered \(error.code): \(error.message)")
       return ExitStatus.internalFault

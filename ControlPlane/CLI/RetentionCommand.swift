@@ -13,7 +13,8 @@ struct RetentionCommand: AsyncParsableCommand {
       As delivered everything is kept, for ever. A revision is kept while it is younger than --days or \
       among the newest --revisions; with it all that it takes to read the whole configuration as of it. \
       The newest version of each object is always kept, and who made which revision, when and why. \
-      Setting removes nothing; `run` does, and nothing else runs it: put it into a timer.
+      Setting removes nothing; `run` does, in batches, and so does bindery-control with \
+      --retention-every HOURS. The audit log is kept for ever unless --audit-days says otherwise.
 
         bindery retention set --days 365 --revisions 1000 --reason "policy 7"
         bindery retention run --dry-run
@@ -48,6 +49,9 @@ struct RetentionCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Keep at least so many of the newest revisions.")
     var revisions: Int64 = 1000
 
+    @Option(name: .long, help: "Keep the audit log for so many days, at least 30; 0: for ever.")
+    var auditDays: Int32?
+
     @Option(name: .long, help: "Why, for the record.")
     var reason: String = ""
 
@@ -55,6 +59,7 @@ struct RetentionCommand: AsyncParsableCommand {
       var request = Bindery_V1_SetRetentionRequest()
       request.keepDays = days
       request.keepRevisions = revisions
+      if let auditDays { request.auditKeepDays = auditDays }
       request.reason = reason
       request.author = NSUserName()
       let (message, options) = (request, connection.callOptions)
@@ -86,12 +91,15 @@ struct RetentionCommand: AsyncParsableCommand {
         try Terminal.printJSON([
           "dry_run": .bool(dryRun), "oldest_revision": .int(pruned.oldestRevision),
           "versions": .int(pruned.versions), "changes": .int(pruned.changes),
-          "sections": .int(pruned.sections),
+          "sections": .int(pruned.sections), "audit_entries": .int(pruned.auditEntries),
         ])
       case .table:
         Terminal.print(
           "\(dryRun ? "would remove" : "removed") \(pruned.versions) versions, \(pruned.changes) changes, \(pruned.sections) sections; revisions from \(pruned.oldestRevision) on can be read"
         )
+        if pruned.auditEntries > 0 {
+          Terminal.print("removed \(pruned.auditEntries) entries of the audit log")
+        }
       }
     }
   }
@@ -103,7 +111,8 @@ extension Bindery_V1_Retention {
     case .json:
       try Terminal.printJSON([
         "keep_days": .int(Int64(keepDays)), "keep_revisions": .int(keepRevisions),
-        "oldest_revision": .int(oldestRevision), "newest_revision": .int(newestRevision),
+        "audit_keep_days": .int(Int64(auditKeepDays)), "oldest_revision": .int(oldestRevision),
+        "newest_revision": .int(newestRevision),
         "changed_by": .string(changedBy), "reason": .string(reason),
         "changed_at_ms": .int(changedAtMs),
       ])
@@ -113,6 +122,9 @@ extension Bindery_V1_Retention {
         ? "everything, for ever"
         : "revisions of \(keepDays) days, and at least the newest \(keepRevisions)"
       Terminal.print("kept: \(kept)")
+      Terminal.print(
+        auditKeepDays == 0 ? "audit log: for ever" : "audit log: \(auditKeepDays) days"
+      )
       Terminal.print("can be read: revisions \(oldestRevision) to \(newestRevision)")
       if changedAtMs > 0 {
         let why = reason.isEmpty ? "" : ": \(reason)"

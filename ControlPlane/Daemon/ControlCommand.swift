@@ -105,6 +105,12 @@ struct ControlCommand: AsyncParsableCommand {
   @Option(help: "YAML file of model aliases and prices (bindery prices import writes one).")
   var modelTables: String?
 
+  @Option(
+    help:
+      "Remove what bindery retention says need not be kept, every so many hours (default never)."
+  )
+  var retentionEvery: String?
+
   @Option(help: "Length of a node's lease in milliseconds (default 10000).")
   var leaseMs: String?
 
@@ -134,7 +140,7 @@ struct ControlCommand: AsyncParsableCommand {
       ("tls-client", tlsClient), ("access", access), ("node-identity", nodeIdentity),
       ("bootstrap-token-file", bootstrapTokenFile), ("auth-failures", authFailures),
       ("calls-per-caller", callsPerCaller), ("calls-per-node", callsPerNode),
-      ("tokens-per-tenant", tokensPerTenant), ("http", http),
+      ("tokens-per-tenant", tokensPerTenant), ("retention-every", retentionEvery), ("http", http),
       ("data-dir", dataDir),
       ("database-url", databaseUrl),
       ("database-migration-url", databaseMigrationUrl), ("postgres-binaries", postgresBinaries),

@@ -190,6 +190,9 @@ struct ControlDaemon {
       UntilShutdown { try await recompiler.run() },
       UntilShutdown { try await rollouts.run() },
       UntilShutdown { try await access.run() },
+      UntilShutdown {
+        try await RetentionTimer(store: store, settings: settings, logger: logger).run()
+      },
       UntilShutdown { await tls?.follow() },
       grpc,
       operatorHTTP,

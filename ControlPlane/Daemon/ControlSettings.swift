@@ -46,6 +46,8 @@ struct ControlSettings {
   /// Model aliases and prices, those of the file over the built-in ones.
   let modelTables: ModelTables
   let lease: Duration
+  /// How often the past that need not be kept is removed; nil: only when asked to.
+  let retentionEvery: Duration?
   let connections: ConnectionSettings
   let logLevel: String
 
@@ -55,7 +57,7 @@ struct ControlSettings {
       "database-connections", "tool-allow", "lease-ms", "log-level", "access", "node-identity",
       "bootstrap-token-file", "auth-failures", "model-tables", "reflection", "calls-per-caller",
       "calls-per-node",
-      "tokens-per-tenant",
+      "tokens-per-tenant", "retention-every",
     ] + TLSSettings.server + ConnectionSettings.known
 
   /// - Throws: `ProgramFailure` with status `usage`.
@@ -106,6 +108,9 @@ struct ControlSettings {
     toolAllow = Set(settings.list("tool-allow"))
     modelTables = try Self.tables(settings.string("model-tables"))
     lease = .milliseconds(try settings.int("lease-ms", in: 200 ... 600_000) ?? 10_000)
+    retentionEvery = try settings.int("retention-every", in: 1 ... 8_760).map {
+      .seconds($0 * 3_600)
+    }
     connections = try ConnectionSettings(settings)
     logLevel = settings.string("log-level") ?? "info"
   }

@@ -3,6 +3,7 @@ internal import Changelog
 internal import Domain
 internal import Foundation
 internal import GRPCCore
+internal import Postgres
 internal import ServiceLifecycle
 internal import Synchronization
 internal import Transport
@@ -21,6 +22,8 @@ struct UntilShutdown: Service {
       try await cancelWhenGracefulShutdown(body)
     } catch is CancellationError {
       // That is how it ends.
+    } catch let error as PostgresError where error.kind == .cancelled {
+      // Likewise, when it waited for the database.
     }
   }
 }

@@ -112,7 +112,12 @@ package struct LedgerService: Sendable {
         // write anything into a tenant that it may not serve.
         var owner = ""
         var bytes: [UInt8] = try request.record.serializedBytes()
-        if try await isErased(request.record, on: connection) { bytes = [] }
+        if try await isErased(request.record, on: connection) {
+          bytes = []
+          if aside.code == TurnRecordError.personErased.code {
+            try await bill(request.record, on: connection)
+          }
+        }
         if aside.code != TurnRecordError.tenantNotServed.code,
           let tenant = TenantID(bytes: request.record.tenantID)
         {
@@ -162,6 +167,27 @@ package struct LedgerService: Sendable {
     }
     try await connection.query("select set_config('bindery.tenant_id', '', true)")
     return isErased
+  }
+
+  /// Keeps what was used of a record that is dropped. Numbers that no column takes are dropped, too.
+  private func bill(
+    _ record: Bindery_V1_TurnRecord,
+    on connection: PostgresConnection
+  ) async throws {
+    guard let tenant = TenantID(bytes: record.tenantID) else { return }
+    do {
+      guard let billing = try LateBilling(record) else { return }
+      _ = try await connection.pipeline([Self.enter(tenant), "savepoint billing"])
+      try await connection.execute(billing.statement)
+    } catch let error where error is TurnRecordError || SetAsideReason(error) != nil {
+      logger.error(
+        "model calls of a dropped record are not billed",
+        metadata: ["error": "\(error)"]
+      )
+      guard !(error is TurnRecordError) else { return }
+      try await connection.query("rollback to savepoint billing")
+    }
+    try await connection.query("select set_config('bindery.tenant_id', '', true)")
   }
 
   /// PostgreSQL's text holds no NUL.

@@ -64,7 +64,7 @@ struct TurnCalls {
   }
 
   /// The node counts in disjoint buckets; the columns count what went in and what came out.
-  private func row(_ it: Bindery_V1_ModelCallRecord) throws -> JSONValue {
+  func row(_ it: Bindery_V1_ModelCallRecord) throws -> JSONValue {
     let tokensIn =
       Int64(it.inUncached) + Int64(it.cacheRead) + Int64(it.cacheWrite5M) + Int64(it.cacheWrite1H)
     let tiers = it.tierTokens.mapValues { JSONValue.int(Int64($0)) }

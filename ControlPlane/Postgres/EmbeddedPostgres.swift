@@ -72,7 +72,12 @@ package final class EmbeddedPostgres: Sendable {
         "listen_addresses=''", "unix_socket_directories=\(socketFolder)", "port=5432",
         "max_connections=200", "timezone=UTC",
       ]
-      if ephemeral { options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"] }
+      options +=
+        ephemeral
+        ? ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        // What a hundred thousand bindings take. After a checkpoint the first change of each page goes
+        // to the log whole, and a publish may change some hundred.
+        : ["shared_buffers=256MB", "max_wal_size=4GB", "wal_compression=pglz", "jit=off"]
       try await programs.run(
         "pg_ctl",
         [

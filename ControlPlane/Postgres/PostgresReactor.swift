@@ -195,7 +195,7 @@ final class PostgresReactor: SerialExecutor, Sendable {
     for entry in descriptors where entry.revents != 0 {
       if entry.fd == wakeOut {
         var bytes = [UInt8](repeating: 0, count: 64)
-        while read(wakeOut, &bytes, bytes.count) > 0 {}
+        while read(wakeOut, &bytes, bytes.count) == bytes.count {}
         continue
       }
       guard let watch = state.withLock({ $0.watches[entry.fd] }) else { continue }

@@ -51,9 +51,20 @@ enum TimestampText {
     let (year, month, dayOfMonth) = civil(fromDays: day)
     let shown = year > 0 ? year : 1 - year
     let clock = time / 1_000_000
-    return padded(shown, 4) + "-" + padded(month, 2) + "-" + padded(dayOfMonth, 2) + " "
-      + padded(clock / 3600, 2) + ":" + padded(clock / 60 % 60, 2) + ":" + padded(clock % 60, 2)
-      + "." + padded(time % 1_000_000, 6) + "+00" + (year > 0 ? "" : " BC")
+    var text: [UInt8] = []
+    text.reserveCapacity(32)
+    func append(_ number: Int, _ width: Int, _ sign: StaticString) {
+      appendDecimal(UInt64(number), width: width, to: &text)
+      text += UnsafeBufferPointer(start: sign.utf8Start, count: sign.utf8CodeUnitCount)
+    }
+    append(shown, 4, "-")
+    append(month, 2, "-")
+    append(dayOfMonth, 2, " ")
+    append(clock / 3600, 2, ":")
+    append(clock / 60 % 60, 2, ":")
+    append(clock % 60, 2, ".")
+    append(time % 1_000_000, 6, year > 0 ? "+00" : "+00 BC")
+    return String(decoding: text, as: UTF8.self)
   }
 
   static func parse(_ text: String) -> Date? {
@@ -83,11 +94,6 @@ enum TimestampText {
     let days = days(fromYear: isBC ? 1 - year : year, month: month, day: day)
     let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
     return Date(timeIntervalSince1970: Double(seconds) + Double(microsecond) / 1_000_000)
-  }
-
-  private static func padded(_ number: Int, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
   }
 
   private static func days(fromYear year: Int, month: Int, day: Int) -> Int {

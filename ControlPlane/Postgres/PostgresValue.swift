@@ -6,6 +6,9 @@ package protocol PostgresValue: Sendable {
   var postgresParameter: PostgresParameter { get }
   /// The OID that parameters of this type declare, NULLs too; 0 (the default) lets the server infer it.
   static var postgresType: UInt32 { get }
+  /// Adds the value in COPY's text form; returns why it can't be one, or nil. By default what
+  /// `postgresParameter` says.
+  func appendCopyText(to text: inout [UInt8]) -> String?
   /// `cell` is nil for NULL. Throw `PostgresDecodingFailure` for anything that is not a `Self`.
   static func decodePostgres(_ cell: PostgresCell?) throws -> Self
 }
@@ -32,10 +35,12 @@ package struct PostgresParameter: Sendable, Equatable {
   /// A value in PostgreSQL's text form. A NUL in it is refused when the statement is sent.
   package static func text(_ text: String, type: UInt32 = 0) -> PostgresParameter {
     guard !text.utf8.contains(0) else {
-      return PostgresParameter(content: .invalid("a text holds a NUL character"), type: type)
+      return PostgresParameter(content: .invalid(holdsNUL), type: type)
     }
     return PostgresParameter(content: .text(text), type: type)
   }
+
+  static let holdsNUL = "a text holds a NUL character"
 
   package static func bytes(_ bytes: [UInt8]) -> PostgresParameter {
     PostgresParameter(content: .bytes(bytes), type: TypeOID.bytea)

@@ -23,6 +23,8 @@ package struct Publisher: Sendable {
   private let compiler: CompilerStatus?
   /// Plans that are made without a lock; the next one is made under it.
   private let freePlans = 2
+  /// Plans that are made under the tenants' locks, against which only other tenants can be faster.
+  private let lockedPlans = 3
 
   /// - Parameter compiler: what is known of the compiler in force; nil publishes without regard to it.
   package init(store: Store, planner: Planner, compiler: CompilerStatus? = nil) {
@@ -151,7 +153,7 @@ package struct Publisher: Sendable {
   ) async throws -> Outcome {
     // What does not change between one plan and the next is compiled once.
     let memo = BindingMemo()
-    for attempt in 1 ... freePlans {
+    for _ in 1 ... freePlans {
       let (world, plan) = try await plan(from: roots) { try makePlan($0, memo) }
       if dryRun, let publication = plan.publication, publication.rollout == nil {
         // What the store would refuse is better known before.
@@ -168,12 +170,20 @@ package struct Publisher: Sendable {
         return Outcome(plan: plan, revision: revision, stored: true)
       } catch let error as StoreError where error.isStale {
         continue
-      } catch let error as StoreError where error.kind == .taken && attempt == 1 {
+      } catch let error as StoreError where error.kind == .taken {
         // Taken since the plan was made: another one says what is taken.
         continue
       }
     }
     // A large plan would lose to small ones for ever.
+    for _ in 1 ..< lockedPlans {
+      do {
+        return try await publishLocking(roots) { try makePlan($0, memo) }
+      } catch let error as StoreError where error.kind == .taken {
+        // Taken by another tenant, and free again when it was looked at.
+        continue
+      }
+    }
     return try await publishLocking(roots) { try makePlan($0, memo) }
   }
 

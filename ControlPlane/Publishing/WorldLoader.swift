@@ -148,6 +148,7 @@ private struct Reading {
       }
     }
     for (key, object) in world.objects {
+      if key.kind == .tenant { request.compiledOf.insert(object.id) }
       if key.kind == .binding { request.compiled.insert(object.id) }
       if named.contains(key) { continue }
       switch key.kind {

@@ -47,7 +47,9 @@ package struct Migration: Sendable {
     Migration(19, "fleet", PackageResources.m0019_fleet_sql),
     Migration(20, "erasure_of_people", PackageResources.m0020_erasure_of_people_sql),
     Migration(21, "line_of_one_past", PackageResources.m0021_line_of_one_past_sql),
+    Migration(22, "retention_in_batches", PackageResources.m0022_retention_in_batches_sql),
     Migration(23, "changelog_by_key", PackageResources.m0023_changelog_by_key_sql),
     Migration(24, "rollouts", PackageResources.m0024_rollouts_sql),
+    Migration(26, "forms_and_late_billing", PackageResources.m0026_forms_and_late_billing_sql),
   ]
 }

@@ -9,6 +9,9 @@ struct ResourceStatements: Sendable {
   let generation: Int32
   let commitID: UUID
 
+  /// Compiled bindings of one statement, at most: each is timed for itself.
+  private static let chunk = 5_000
+
   private struct SectionRow: Encodable {
     let tenant: UUID?
     let digest: String
@@ -78,7 +81,9 @@ struct ResourceStatements: Sendable {
     }
     var statements: [SQL] = []
     if !sections.isEmpty { statements.append(try write(sections)) }
-    if !compiled.isEmpty { statements += write(compiled) }
+    for start in stride(from: 0, to: compiled.count, by: Self.chunk) {
+      statements += write(Array(compiled[start...].prefix(Self.chunk)))
+    }
     if !accounts.isEmpty { statements.append(try write(accounts)) }
     if !routes.isEmpty { statements.append(try write(routes)) }
     let touched = bindings + routes.map(\.binding)
@@ -180,19 +185,26 @@ struct ResourceStatements: Sendable {
   /// agent_bindings.routing_key: the WhatsApp number, else the web host. In two steps, because keys
   /// may change hands between bindings.
   private func routingKeys(of bindings: [UUID]) -> [SQL] {
-    [
+    // The audit's trigger joins what was and what is row by row: few at a time.
+    let parts = stride(from: 0, to: bindings.count, by: 1_000).map {
+      Array(bindings[$0...].prefix(1_000))
+    }
+    let releases: [SQL] = parts.map { ids in
       """
       update agent_bindings set routing_key = null
-      where tenant_id = \(tenantID.uuid) and id = any (\(bindings)::uuid[])
+      where tenant_id = \(tenantID.uuid) and id = any (\(ids)::uuid[])
         and routing_key is not null
-      """,
+      """
+    }
+    let takes: [SQL] = parts.map { ids in
       """
       update agent_bindings b set routing_key = (
         select r.key from binding_routes r
         where r.tenant_id = b.tenant_id and r.binding_id = b.id
         order by r.channel = 'whatsapp' desc, r.key limit 1)
-      where b.tenant_id = \(tenantID.uuid) and b.id = any (\(bindings)::uuid[])
-      """,
-    ]
+      where b.tenant_id = \(tenantID.uuid) and b.id = any (\(ids)::uuid[])
+      """
+    }
+    return releases + takes
   }
 }

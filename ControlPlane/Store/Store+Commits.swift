@@ -51,7 +51,10 @@ extension Store {
       from (
         select revision, commit_id from commits
         where revision > \(revision.value) order by revision limit \(max(0, limit))
-      ) c join changelog l on l.commit_id = c.commit_id
+      ) c cross join lateral (
+        -- Commit by commit: the planner counts on as many as the limit and would read it all.
+        select * from changelog l where l.commit_id = c.commit_id offset 0
+      ) l
       order by c.revision, l.ordinal
       """,
       "select incarnation from revision_line",

@@ -73,8 +73,12 @@ extension Store {
   ) async throws -> [ErasureReceipt] {
     try await app.withTransaction(settings: Self.settings(for: tenant)) { connection in
       var subject: String?
+      // By another name than the one that the receipt was made by, too.
+      var names: [String] = []
       if let person {
-        subject = try await Self.reference(of: person, on: connection).subject
+        let reference = try await Self.reference(of: person, on: connection)
+        subject = reference.subject
+        names = reference.parts.people
       }
       return try await connection.query(
         """
@@ -84,7 +88,8 @@ extension Store {
             select coalesce(sum(e.late_records), 0) from erased_people e
             where e.tenant_id = r.tenant_id and e.receipt_id = r.id)::bigint as late_records
         from erasure_receipts r
-        where r.tenant_id = \(tenant.uuid) and (\(person == nil) or r.subject = \(subject ?? ""))
+        where r.tenant_id = \(tenant.uuid) and (\(person == nil) or r.subject = \(subject ?? "")
+            or r.id in (select receipts_of(\(names)::text[])))
           and (\(last == nil) or (r.erased_at, r.id) < (
             select l.erased_at, l.id from erasure_receipts l where l.id = \(last as UUID?)::uuid))
         order by r.erased_at desc, r.id desc limit \(max(0, limit))

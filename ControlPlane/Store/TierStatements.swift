@@ -147,15 +147,27 @@ struct TierStatements: Sendable {
   }
 
   private func members(_ source: SQL, ids: [UUID]) -> [SQL] {
+    // Only what differs: most edits of a team leave its members, and each row has five references.
     [
-      "delete from team_members where tenant_id = \(tenantID.uuid) and team_id = any (\(ids)::uuid[])",
       // A member that does not exist becomes a null, which the column refuses.
       """
+      with wanted as materialized (
+        select distinct o.id as team_id, (
+          select h.id from humans h where h.tenant_id = \(tenantID.uuid) and h.slug = m.slug
+        ) as human_id
+        from \(source), jsonb_array_elements_text(\(array("members"))) as m (slug)
+      ),
+      gone as (
+        delete from team_members t
+        where t.tenant_id = \(tenantID.uuid) and t.team_id = any (\(ids)::uuid[])
+          and not exists (
+            select from wanted w where w.team_id = t.team_id and w.human_id = t.human_id)
+      )
       insert into team_members (tenant_id, team_id, human_id)
-      select distinct \(tenantID.uuid)::uuid, o.id, (
-        select h.id from humans h where h.tenant_id = \(tenantID.uuid) and h.slug = m.slug)
-      from \(source), jsonb_array_elements_text(\(array("members"))) as m (slug)
-      """,
+      select \(tenantID.uuid)::uuid, w.team_id, w.human_id from wanted w
+      where not exists (
+        select from team_members t where t.team_id = w.team_id and t.human_id = w.human_id)
+      """
     ]
   }
 

@@ -23,6 +23,8 @@ package struct WorldRequest: Sendable {
   package var accounts: Set<String> = []
   /// Bindings of which the routes and the stored compiled forms are wanted.
   package var compiled: Set<UUID> = []
+  /// The tenants of those bindings.
+  package var compiledOf: Set<UUID> = []
 
   package init() {}
 }
@@ -100,23 +102,19 @@ package struct WorldReader: Sendable {
       )
     }
     if !request.compiled.isEmpty {
-      let ids = Array(request.compiled)
+      let (ids, tenants) = (Array(request.compiled), Array(request.compiledOf))
       add(
         .routes,
         """
-        select r.channel, r.key, r.tenant_id, r.binding_id
-        from agent_bindings b
-        join binding_routes r on r.tenant_id = b.tenant_id and r.binding_id = b.id
-        where b.id = any (\(ids)::uuid[])
+        select r.channel, r.key, r.tenant_id, r.binding_id from binding_routes r
+        where r.tenant_id = any (\(tenants)::uuid[]) and r.binding_id = any (\(ids)::uuid[])
         """
       )
       add(
         .compiled,
         """
-        select c.binding_id, c.digest, c.is_active, c.section_digests
-        from agent_bindings b
-        join compiled_bindings c on c.tenant_id = b.tenant_id and c.binding_id = b.id
-        where b.id = any (\(ids)::uuid[])
+        select c.binding_id, c.digest, c.is_active, c.section_digests from compiled_bindings c
+        where c.tenant_id = any (\(tenants)::uuid[]) and c.binding_id = any (\(ids)::uuid[])
         """
       )
     }

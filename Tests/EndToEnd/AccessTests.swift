@@ -348,7 +348,7 @@ struct `Access by tokens` {
     _ tenant: String
   ) throws -> any SwiftProtobuf.Message & Sendable {
     switch method.method {
-    case "Apply":
+    case "Apply", "ApplyAll":
       var document = Bindery_V1_Document()
       (document.kind, document.tenant, document.slug) = ("Human", tenant, "intruder")
       document.specJson = #"{"display_name": "Intruder", "languages": ["en"]}"#

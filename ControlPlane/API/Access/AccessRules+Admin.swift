@@ -11,6 +11,11 @@ extension AccessRules {
       request.author = caller.author
       try caller.reachAll(&request)
     },
+    "bindery.v1.Admin/ApplyAll": AccessRule(.rank(.author), Bindery_V1_ApplyRequest.self) {
+      (request, caller) throws(AccessRefusal) in
+      request.author = caller.author
+      try caller.reachAll(&request)
+    },
     "bindery.v1.Admin/Get": AccessRule(.rank(.viewer), Bindery_V1_GetRequest.self) {
       (request, caller) throws(AccessRefusal) in
       try caller.reachObject(request.kind, request.tenant, request.slug)

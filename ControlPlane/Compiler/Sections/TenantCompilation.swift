@@ -28,6 +28,8 @@ package struct TenantCompilation {
     package var diagnostics: [Diagnostic] = []
   }
 
+  private static let worthKeeping = 1_000
+
   /// - Throws: `CanonicalJSONError`, `EncodingError` for a spec with a number that JSON has not.
   package init(
     tenant: String,
@@ -48,7 +50,8 @@ package struct TenantCompilation {
     memo: BindingMemo? = nil
   ) throws {
     self.compiler = compiler
-    self.memo = memo
+    // What few bindings compile to is made again in less time than it takes to keep it.
+    self.memo = tenant.objects.count > Self.worthKeeping ? memo : nil
     self.cache = cache
     self.tenant = tenant
     try compile(Set(tenant.objects.keys))

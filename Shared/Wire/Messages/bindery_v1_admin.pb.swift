@@ -1261,6 +1261,9 @@ package nonisolated struct Bindery_V1_Retention: Sendable {
   /// Unix time in ms; 0 while it is as delivered.
   package var changedAtMs: Int64 = 0
 
+  /// Days that the audit log is kept; 0: for ever.
+  package var auditKeepDays: Int32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1283,9 +1286,21 @@ package nonisolated struct Bindery_V1_SetRetentionRequest: Sendable {
   /// Who, for the record.
   package var author: String = String()
 
+  /// As in Retention, 0 or at least 30; left out, it stays as it is.
+  package var auditKeepDays: Int32 {
+    get {_auditKeepDays ?? 0}
+    set {_auditKeepDays = newValue}
+  }
+  /// Returns true if `auditKeepDays` has been explicitly set.
+  package var hasAuditKeepDays: Bool {self._auditKeepDays != nil}
+  /// Clears the value of `auditKeepDays`. Subsequent reads from it will return its default value.
+  package mutating func clearAuditKeepDays() {self._auditKeepDays = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _auditKeepDays: Int32? = nil
 }
 
 package nonisolated struct Bindery_V1_PruneHistoryRequest: Sendable {
@@ -1317,6 +1332,9 @@ package nonisolated struct Bindery_V1_PruneHistoryResponse: Sendable {
 
   /// Compiled sections that were (or would be) removed: no kept revision names them.
   package var sections: Int64 = 0
+
+  /// Entries of the audit log that were removed; not counted by dry_run.
+  package var auditEntries: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -4289,7 +4307,7 @@ nonisolated extension Bindery_V1_GetRetentionRequest: SwiftProtobuf.Message, Swi
 
 nonisolated extension Bindery_V1_Retention: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Retention"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}keep_days\0\u{3}keep_revisions\0\u{3}oldest_revision\0\u{3}newest_revision\0\u{3}changed_by\0\u{1}reason\0\u{3}changed_at_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}keep_days\0\u{3}keep_revisions\0\u{3}oldest_revision\0\u{3}newest_revision\0\u{3}changed_by\0\u{1}reason\0\u{3}changed_at_ms\0\u{3}audit_keep_days\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4304,6 +4322,7 @@ nonisolated extension Bindery_V1_Retention: SwiftProtobuf.Message, SwiftProtobuf
       case 5: try { try decoder.decodeSingularStringField(value: &self.changedBy) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.changedAtMs) }()
+      case 8: try { try decoder.decodeSingularInt32Field(value: &self.auditKeepDays) }()
       default: break
       }
     }
@@ -4331,6 +4350,9 @@ nonisolated extension Bindery_V1_Retention: SwiftProtobuf.Message, SwiftProtobuf
     if self.changedAtMs != 0 {
       try visitor.visitSingularInt64Field(value: self.changedAtMs, fieldNumber: 7)
     }
+    if self.auditKeepDays != 0 {
+      try visitor.visitSingularInt32Field(value: self.auditKeepDays, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4342,6 +4364,7 @@ nonisolated extension Bindery_V1_Retention: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.changedBy != rhs.changedBy {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs.changedAtMs != rhs.changedAtMs {return false}
+    if lhs.auditKeepDays != rhs.auditKeepDays {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4349,7 +4372,7 @@ nonisolated extension Bindery_V1_Retention: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Bindery_V1_SetRetentionRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SetRetentionRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}keep_days\0\u{3}keep_revisions\0\u{1}reason\0\u{1}author\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}keep_days\0\u{3}keep_revisions\0\u{1}reason\0\u{1}author\0\u{3}audit_keep_days\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4361,12 +4384,17 @@ nonisolated extension Bindery_V1_SetRetentionRequest: SwiftProtobuf.Message, Swi
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.keepRevisions) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.author) }()
+      case 5: try { try decoder.decodeSingularInt32Field(value: &self._auditKeepDays) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.keepDays != 0 {
       try visitor.visitSingularInt32Field(value: self.keepDays, fieldNumber: 1)
     }
@@ -4379,6 +4407,9 @@ nonisolated extension Bindery_V1_SetRetentionRequest: SwiftProtobuf.Message, Swi
     if !self.author.isEmpty {
       try visitor.visitSingularStringField(value: self.author, fieldNumber: 4)
     }
+    try { if let v = self._auditKeepDays {
+      try visitor.visitSingularInt32Field(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4387,6 +4418,7 @@ nonisolated extension Bindery_V1_SetRetentionRequest: SwiftProtobuf.Message, Swi
     if lhs.keepRevisions != rhs.keepRevisions {return false}
     if lhs.reason != rhs.reason {return false}
     if lhs.author != rhs.author {return false}
+    if lhs._auditKeepDays != rhs._auditKeepDays {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -4424,7 +4456,7 @@ nonisolated extension Bindery_V1_PruneHistoryRequest: SwiftProtobuf.Message, Swi
 
 nonisolated extension Bindery_V1_PruneHistoryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".PruneHistoryResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}oldest_revision\0\u{1}versions\0\u{1}changes\0\u{1}sections\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}oldest_revision\0\u{1}versions\0\u{1}changes\0\u{1}sections\0\u{3}audit_entries\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4436,6 +4468,7 @@ nonisolated extension Bindery_V1_PruneHistoryResponse: SwiftProtobuf.Message, Sw
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.versions) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.changes) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.sections) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.auditEntries) }()
       default: break
       }
     }
@@ -4454,6 +4487,9 @@ nonisolated extension Bindery_V1_PruneHistoryResponse: SwiftProtobuf.Message, Sw
     if self.sections != 0 {
       try visitor.visitSingularInt64Field(value: self.sections, fieldNumber: 4)
     }
+    if self.auditEntries != 0 {
+      try visitor.visitSingularInt64Field(value: self.auditEntries, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4462,6 +4498,7 @@ nonisolated extension Bindery_V1_PruneHistoryResponse: SwiftProtobuf.Message, Sw
     if lhs.versions != rhs.versions {return false}
     if lhs.changes != rhs.changes {return false}
     if lhs.sections != rhs.sections {return false}
+    if lhs.auditEntries != rhs.auditEntries {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -36,6 +36,19 @@ package enum Bindery_V1_Admin: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "ApplyAll" metadata.
+        package enum ApplyAll: Sendable {
+            /// Request type for "ApplyAll".
+            package typealias Input = Bindery_V1_ApplyRequest
+            /// Response type for "ApplyAll".
+            package typealias Output = Bindery_V1_ApplyResponse
+            /// Descriptor for "ApplyAll".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "bindery.v1.Admin"),
+                method: "ApplyAll",
+                type: .clientStreaming
+            )
+        }
         /// Namespace for "Get" metadata.
         package enum Get: Sendable {
             /// Request type for "Get".
@@ -377,6 +390,7 @@ package enum Bindery_V1_Admin: Sendable {
         /// Descriptors for all methods in the "bindery.v1.Admin" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Apply.descriptor,
+            ApplyAll.descriptor,
             Get.descriptor,
             List.descriptor,
             SetTenantStatus.descriptor,
@@ -443,6 +457,25 @@ extension Bindery_V1_Admin {
         ///     to an internal error.
         /// - Returns: A streaming response of `Bindery_V1_ApplyResponse` messages.
         func apply(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ApplyRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ApplyResponse>
+
+        /// Handle the "ApplyAll" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The same for more documents than one message holds: those of all messages are one set. The first
+        /// > message says all else.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ApplyRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Bindery_V1_ApplyResponse` messages.
+        func applyAll(
             request: GRPCCore.StreamingServerRequest<Bindery_V1_ApplyRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ApplyResponse>
@@ -944,6 +977,25 @@ extension Bindery_V1_Admin {
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ApplyResponse>
 
+        /// Handle the "ApplyAll" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The same for more documents than one message holds: those of all messages are one set. The first
+        /// > message says all else.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Bindery_V1_ApplyRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Bindery_V1_ApplyResponse` message.
+        func applyAll(
+            request: GRPCCore.StreamingServerRequest<Bindery_V1_ApplyRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ApplyResponse>
+
         /// Handle the "Get" method.
         ///
         /// > Source IDL Documentation:
@@ -1439,6 +1491,25 @@ extension Bindery_V1_Admin {
             context: GRPCCore.ServerContext
         ) async throws -> Bindery_V1_ApplyResponse
 
+        /// Handle the "ApplyAll" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The same for more documents than one message holds: those of all messages are one set. The first
+        /// > message says all else.
+        ///
+        /// - Parameters:
+        ///   - request: A stream of `Bindery_V1_ApplyRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Bindery_V1_ApplyResponse` to respond with.
+        func applyAll(
+            request: GRPCCore.RPCAsyncSequence<Bindery_V1_ApplyRequest, any Swift.Error>,
+            context: GRPCCore.ServerContext
+        ) async throws -> Bindery_V1_ApplyResponse
+
         /// Handle the "Get" method.
         ///
         /// > Source IDL Documentation:
@@ -1929,6 +2000,17 @@ extension Bindery_V1_Admin.StreamingServiceProtocol {
             }
         )
         router.registerHandler(
+            forMethod: Bindery_V1_Admin.Method.ApplyAll.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ApplyRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ApplyResponse>(),
+            handler: { request, context in
+                try await self.applyAll(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
             forMethod: Bindery_V1_Admin.Method.Get.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_GetRequest>(),
             serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_GetResponse>(),
@@ -2231,6 +2313,17 @@ extension Bindery_V1_Admin.ServiceProtocol {
         return GRPCCore.StreamingServerResponse(single: response)
     }
 
+    package func applyAll(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ApplyRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Bindery_V1_ApplyResponse> {
+        let response = try await self.applyAll(
+            request: request,
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
     package func get(
         request: GRPCCore.StreamingServerRequest<Bindery_V1_GetRequest>,
         context: GRPCCore.ServerContext
@@ -2528,6 +2621,19 @@ extension Bindery_V1_Admin.SimpleServiceProtocol {
         return GRPCCore.ServerResponse<Bindery_V1_ApplyResponse>(
             message: try await self.apply(
                 request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func applyAll(
+        request: GRPCCore.StreamingServerRequest<Bindery_V1_ApplyRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Bindery_V1_ApplyResponse> {
+        return GRPCCore.ServerResponse<Bindery_V1_ApplyResponse>(
+            message: try await self.applyAll(
+                request: request.messages,
                 context: context
             ),
             metadata: [:]
@@ -2907,6 +3013,30 @@ extension Bindery_V1_Admin {
         /// - Returns: The result of `handleResponse`.
         func apply<Result>(
             request: GRPCCore.ClientRequest<Bindery_V1_ApplyRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ApplyRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ApplyResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ApplyAll" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The same for more documents than one message holds: those of all messages are one set. The first
+        /// > message says all else.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `Bindery_V1_ApplyRequest` messages.
+        ///   - serializer: A serializer for `Bindery_V1_ApplyRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ApplyResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func applyAll<Result>(
+            request: GRPCCore.StreamingClientRequest<Bindery_V1_ApplyRequest>,
             serializer: some GRPCCore.MessageSerializer<Bindery_V1_ApplyRequest>,
             deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ApplyResponse>,
             options: GRPCCore.CallOptions,
@@ -3557,6 +3687,41 @@ extension Bindery_V1_Admin {
             try await self.client.unary(
                 request: request,
                 descriptor: Bindery_V1_Admin.Method.Apply.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "ApplyAll" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > The same for more documents than one message holds: those of all messages are one set. The first
+        /// > message says all else.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `Bindery_V1_ApplyRequest` messages.
+        ///   - serializer: A serializer for `Bindery_V1_ApplyRequest` messages.
+        ///   - deserializer: A deserializer for `Bindery_V1_ApplyResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func applyAll<Result>(
+            request: GRPCCore.StreamingClientRequest<Bindery_V1_ApplyRequest>,
+            serializer: some GRPCCore.MessageSerializer<Bindery_V1_ApplyRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Bindery_V1_ApplyResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.clientStreaming(
+                request: request,
+                descriptor: Bindery_V1_Admin.Method.ApplyAll.descriptor,
                 serializer: serializer,
                 deserializer: deserializer,
                 options: options,
@@ -4480,6 +4645,36 @@ extension Bindery_V1_Admin.ClientProtocol {
         )
     }
 
+    /// Call the "ApplyAll" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The same for more documents than one message holds: those of all messages are one set. The first
+    /// > message says all else.
+    ///
+    /// - Parameters:
+    ///   - request: A streaming request producing `Bindery_V1_ApplyRequest` messages.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func applyAll<Result>(
+        request: GRPCCore.StreamingClientRequest<Bindery_V1_ApplyRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.applyAll(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Bindery_V1_ApplyRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Bindery_V1_ApplyResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Get" method.
     ///
     /// > Source IDL Documentation:
@@ -5263,6 +5458,41 @@ extension Bindery_V1_Admin.ClientProtocol {
             metadata: metadata
         )
         return try await self.apply(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ApplyAll" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > The same for more documents than one message holds: those of all messages are one set. The first
+    /// > message says all else.
+    ///
+    /// - Parameters:
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - producer: A closure producing request messages to send to the server. Returning
+    ///       from the closure closes the request stream.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func applyAll<Result>(
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<Bindery_V1_ApplyRequest>) async throws -> Void,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Bindery_V1_ApplyResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.StreamingClientRequest<Bindery_V1_ApplyRequest>(
+            metadata: metadata,
+            producer: producer
+        )
+        return try await self.applyAll(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -58,6 +58,7 @@ private let none = "--- --- --- ---"
 
 private let table: [Row] = [
   Row("Admin/Apply", tenant: "--- +-- +-- +--", platform: "--- +++ +++ +++"),
+  Row("Admin/ApplyAll", tenant: "--- +-- +-- +--", platform: "--- +++ +++ +++"),
   Row("Admin/Get", tenant: "+-- +-- +-- +--", platform: "+++ +++ +++ +++"),
   Row("Admin/List", tenant: "+-+ +-+ +-+ +-+", platform: "+++ +++ +++ +++"),
   Row("Admin/SetTenantStatus", tenant: "--- --- +-- +--", platform: "--- --- +++ +++"),
@@ -173,7 +174,7 @@ private let table: [Row] = [
     let (slug, id) = (target.slug, target.id)
     let key = Bindery_V1_ConversationKey.with { $0.tenantID = id }
     switch name {
-    case "Admin/Apply":
+    case "Admin/Apply", "Admin/ApplyAll":
       let document = Bindery_V1_Document.with { ($0.kind, $0.tenant) = ("Human", slug) }
       try admit(Bindery_V1_ApplyRequest.with { $0.documents = [document] })
     case "Admin/Get":

@@ -155,19 +155,46 @@ import Wire
       _ = try #require(try await it.erase())
 
       let spool = LedgerFixture.Spool()
-      let late = try await it.ledger.record([spool.request(1, it.record(of: it.mine))])
+      var record = it.record(of: it.mine)
+      var call = Bindery_V1_ModelCallRecord()
+      call.callID = CallID(UUID()).data
+      (call.provider, call.model, call.requestID) = ("simulated", "simulated-1", "req-canary")
+      (call.inUncached, call.outVisible, call.costPicoUsd) = (120, 30, 4_500)
+      call.createdAtMs = record.session.lastActiveAtMs
+      record.modelCalls = [call]
+      let late = try await it.ledger.record([spool.request(1, record)])
       #expect(late.setAside.map(\.code) == ["PERSON_ERASED"])
       #expect(late.committedSequence == 1)
+      // What it used is billed, once however often it comes, and tells nobody.
+      _ = try await it.ledger.record([spool.request(3, record)])
+      let billed = try await it.fixture.owner.query(
+        """
+        select tokens_in, cost_pico_usd from llm_calls
+        where cost_pico_usd = 4500 and session_id is null and turn_id is null
+          and request_id is null and binding_id = \(it.mine.tenant.bindingID.uuid)
+        """
+      )
+      #expect(try billed.map { try $0.decode("tokens_in", as: Int32.self) } == [120])
       let foreign = try await it.ledger.record(
-        [spool.request(2, it.record(of: it.mine))],
+        [spool.request(4, it.record(of: it.mine))],
         servedTenants: []
       )
       #expect(foreign.setAside.map(\.code) == ["TENANT_NOT_SERVED"])
       let again = try await it.mine.accept(it.text, providerID: "wamid.canary-medicly")
       #expect(again.disposition == .duplicate)
-      #expect(try await it.rows(saying: [it.phone, it.name, it.text]) == [])
+      #expect(try await it.rows(saying: [it.phone, it.name, it.text, "req-canary"]) == [])
       let receipts = try await it.fixture.store.erasures(of: it.mine.tenant.tenantID, limit: 1)
-      #expect(receipts.map(\.lateRecords) == [2])
+      #expect(receipts.map(\.lateRecords) == [3])
+      // By another name than the one that was asked with.
+      let byName = try #require(
+        PersonSelector(channel: "whatsapp", externalID: it.mine.person, of: it.mine.tenant.tenantID)
+      )
+      let found = try await it.fixture.store.erasures(
+        of: it.mine.tenant.tenantID,
+        person: byName,
+        limit: 1
+      )
+      #expect(found.map(\.id) == receipts.map(\.id))
       #expect(receipts.map(\.lateInputs) == [1])
 
       // A new message, by a clock after the erasure, is a new acquaintance.

@@ -84,6 +84,7 @@ import Testing
       request.routes = ["whatsapp/\(ranveer.number)", "web/nobody.example"]
       request.accounts = ["ranveer"]
       request.compiled = [sahayak.bindingID.uuid]
+      request.compiledOf = [sahayak.tenantID.uuid]
       let part = try await fixture.store.reading { [request] in try await $0.read(request) }
       #expect(part.revision == Revision(2))
       let found = Set(part.objects.map(\.key))

@@ -127,6 +127,14 @@ def authoring(session: Session) -> None:
         learned.revision = answer.revision
         seen.append(f"{len(names)} objects at revision {answer.revision}")
 
+    with report.check("Admin/ApplyAll") as seen:
+        first, *rest = (session.admin.ApplyRequest(documents=[one]) for one in sent)
+        first.dry_run = True
+        answer = session.admin_stub.ApplyAll(iter([first, *rest]), timeout=SECONDS)
+        expect_accepted(answer)
+        expect("actions", actions(answer), dict.fromkeys(names, "unchanged"))
+        seen.append(f"{len(names)} messages are one set")
+
     with report.check("Admin/Apply, again") as seen:
         answer = apply(session, sent)
         expect_accepted(answer)
