@@ -91,7 +91,9 @@ final class Replica {
       if case .commits(let at) = step {
         commits = line.commits(after: at, limit: Int(sim.number(1 ... 4)))
       }
-      sim.after(sim.chance(0.05) ? sim.number(0 ... 800_000) : sim.number(0 ... 15_000)) { sim in
+      sim.after(
+        sim.chance(0.05) && !sim.isCalm ? sim.number(0 ... 800_000) : sim.number(0 ... 15_000)
+      ) { sim in
         guard self.life == life else { return }
         switch step {
         case .snapshot:
