@@ -139,9 +139,21 @@ extension Store {
   }
 
   /// What an apply would meet: a binding among these that a rollout covers, or whose tiers it carries.
+  ///
+  /// - Parameter publication: bindings that it only switches on or off are in nobody's way.
   package func rolloutInTheWay(
-    of bindings: [BindingID]
+    of bindings: [BindingID],
+    in publication: Publication? = nil
   ) async throws -> (rollout: String, binding: String)? {
+    var bindings = bindings
+    if let publication, !bindings.isEmpty {
+      let arms = try await distribution.query(RolloutBaselines.query(of: bindings))
+      let switched = try RolloutBaselines(arms).switched(
+        by: publication.resources,
+        removing: publication.removed
+      )
+      bindings.removeAll { switched[$0] != nil }
+    }
     if bindings.isEmpty { return nil }
     let rows = try await distribution.query(
       """
