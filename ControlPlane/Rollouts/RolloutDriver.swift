@@ -112,7 +112,8 @@ package final class RolloutDriver: Sendable {
   private func tell(_ rollout: RolloutRecord, _ looks: inout RolloutLooks) async throws {
     let audience = rollout.currentStep.audience
     let concerned = nodes.nodes.filter { node in
-      node.scope.admits(rollout.tenantID)
+      // What another replica serves it tells of itself, sooner than others hear of it.
+      (node.told == nil || !node.isConnected) && node.scope.admits(rollout.tenantID)
         && audience.includes(region: node.region, labels: node.labels)
     }
     guard !concerned.isEmpty else { return }
