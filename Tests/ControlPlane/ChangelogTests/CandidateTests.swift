@@ -292,6 +292,16 @@ import Wire
     }
   }
 
+  @Test func `are not folded in without their sections`() {
+    let state = ConfigState(
+      incarnation: incarnation,
+      revision: Revision(1),
+      resources: [.section(old), .binding(binding(old))]
+    )
+    #expect(!state.holdsSections(of: commit(2, [candidate(500)])))
+    #expect(state.holdsSections(of: commit(2, [.section(new), candidate(500)])))
+  }
+
   @Test func `nodes of the same rollouts share frames, whatever else they are labelled with`()
     throws
   {
