@@ -146,6 +146,8 @@ package final class DistributionAPI: RegistrableRPCService {
   ) async throws {
     var stream: (nodeID: String, connection: Int)?
     var isHeld = false
+    /// Of what it holds, until that is known here.
+    var refused: [NodeRejection] = []
     var admission: Task<Void, any Error>?
     defer {
       admission?.cancel()
@@ -168,9 +170,9 @@ package final class DistributionAPI: RegistrableRPCService {
           let connection = nodes.connected(greeting, holds: holds, watcher: watcher)
           stream = (greeting.nodeID, connection)
           streams.begin(connection, of: greeting.nodeID, end: end)
-          if let holds, !greeting.rejected.isEmpty {
-            let rejected = greeting.rejected.compactMap(NodeRejection.init)
-            nodes.acknowledged(greeting.nodeID, holds, rejected: rejected)
+          refused = greeting.rejected.compactMap(NodeRejection.init)
+          if let holds, !refused.isEmpty {
+            nodes.acknowledged(greeting.nodeID, holds, rejected: refused)
           }
           logger.info(
             "node came",
@@ -181,7 +183,8 @@ package final class DistributionAPI: RegistrableRPCService {
           // One that was ahead of this replica has been resumed meanwhile.
           if !isHeld, let from = watcher.resumedFrom {
             isHeld = true
-            nodes.acknowledged(stream.nodeID, from, rejected: [])
+            nodes.acknowledged(stream.nodeID, from, rejected: refused)
+            refused = []
           }
           note(request, from: stream.nodeID, watcher)
         }

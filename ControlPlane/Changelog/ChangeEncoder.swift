@@ -56,7 +56,12 @@ enum ChangeEncoder {
       if case .candidate = key { scope.carries(key) } else { false }
     }
     let next = position.taking { key in
-      if let entry = state[key] {
+      if case .candidate(let tenant, let id) = key, unnamed.contains(.binding(tenant, id)) {
+        // Fetched along with its binding, and gone with it.
+        changes.remove(.binding(tenant, id))
+        changes.remove(key)
+        size += 240
+      } else if let entry = state[key] {
         if state.carries(key, in: scope) {
           size += put(entry.resource, into: &changes, rejected: rejected)
         } else if unnamed.contains(key) || isWithheld(key) {

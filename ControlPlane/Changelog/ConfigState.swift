@@ -175,14 +175,20 @@ package struct ConfigState: Sendable {
     }
   }
 
-  /// Whether each section that a commit's bindings name is in the commit, or held.
+  /// Whether each section that a commit's bindings and candidates name is in the commit, or held.
   ///
   /// The store adds those that are in neither when it tells of the commit.
   package func holdsSections(of commit: Commit) -> Bool {
     let brought = Set(commit.resources.map(\.key))
-    for case .binding(let binding) in commit.resources {
-      for digest in binding.sectionDigests {
-        let own = ResourceKey.section(binding.tenantID, digest)
+    for resource in commit.resources {
+      let named: [Digest]
+      switch resource {
+      case .binding(let binding): named = binding.sectionDigests
+      case .candidate(let candidate): named = candidate.sectionDigests
+      case .tenant, .channelAccount, .section, .route: continue
+      }
+      for digest in named {
+        let own = ResourceKey.section(resource.key.tenantID, digest)
         let shared = ResourceKey.section(nil, digest)
         guard
           brought.contains(own) || brought.contains(shared) || self[own] != nil

@@ -135,8 +135,11 @@ extension Publisher {
   }
 
   /// - Throws: `StoreError.underRollout`.
-  func refuseUnderRollout(_ bindings: [BindingID]) async throws {
-    if let (rollout, binding) = try await store.rolloutInTheWay(of: bindings) {
+  func refuseUnderRollout(
+    _ bindings: [BindingID],
+    in publication: Publication? = nil
+  ) async throws {
+    if let (rollout, binding) = try await store.rolloutInTheWay(of: bindings, in: publication) {
       throw StoreError.underRollout(rollout: rollout, binding: binding)
     }
   }

@@ -159,7 +159,8 @@ package struct Publisher: Sendable {
         // What the store would refuse is better known before.
         let keys = publication.resources.map(\.key) + publication.removed
         try await refuseUnderRollout(
-          keys.compactMap { if case .binding(_, let id) = $0 { id } else { nil } }
+          keys.compactMap { if case .binding(_, let id) = $0 { id } else { nil } },
+          in: publication
         )
       }
       guard !dryRun, let publication = plan.publication else {

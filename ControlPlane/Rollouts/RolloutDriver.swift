@@ -64,22 +64,31 @@ package final class RolloutDriver: Sendable {
     let active = try await store.activeRollouts()
     looks.keep(Set(active.map(\.id)))
     guard !active.isEmpty else { return false }
-    for rollout in active { try await tell(rollout, &looks) }
+    for rollout in active {
+      do {
+        try await tell(rollout, &looks)
+      } catch {
+        try pass(over: rollout, error)
+      }
+    }
     var reports = looks
     let driven = try await store.drivingRollouts {
       // Read again: another replica may have decided since.
+      var due: [RolloutRecord] = []
       for rollout in try await store.activeRollouts() {
         do {
-          try await drive(rollout, &reports)
-        } catch let error as StoreError where error.kind == .occupied {
-          // Somebody else has changed it meanwhile.
-          continue
-        } catch let error where !(error is CancellationError) {
-          // The others are not to suffer from one.
-          logger.warning(
-            "rollout not driven",
-            metadata: ["rollout": "\(rollout.tenant)/\(rollout.name)", "error": "\(error)"]
-          )
+          let known = reports.figures(of: rollout, within: options.gateInterval)
+          if try await !drive(rollout, by: known) { due.append(rollout) }
+        } catch {
+          try pass(over: rollout, error)
+        }
+      }
+      // Figures may take long: by then all are protected by what is known.
+      for rollout in due {
+        do {
+          _ = try await drive(rollout, by: try await figures(of: rollout, &reports))
+        } catch {
+          try pass(over: rollout, error)
         }
       }
       return reports
@@ -88,11 +97,23 @@ package final class RolloutDriver: Sendable {
     return true
   }
 
+  /// The others are not to suffer from what goes wrong with one.
+  private func pass(over rollout: RolloutRecord, _ error: any Error) throws {
+    if error is CancellationError || Task.isCancelled { throw error }
+    // Somebody else has changed it meanwhile.
+    if let error = error as? StoreError, error.kind == .occupied { return }
+    logger.warning(
+      "rollout not driven",
+      metadata: ["rollout": "\(rollout.tenant)/\(rollout.name)", "error": "\(error)"]
+    )
+  }
+
   /// Tells what this replica knows of the nodes that the step is for.
   private func tell(_ rollout: RolloutRecord, _ looks: inout RolloutLooks) async throws {
     let audience = rollout.currentStep.audience
     let concerned = nodes.nodes.filter { node in
-      node.scope.admits(rollout.tenantID)
+      // What another replica serves it tells of itself, sooner than others hear of it.
+      (node.told == nil || !node.isConnected) && node.scope.admits(rollout.tenantID)
         && audience.includes(region: node.region, labels: node.labels)
     }
     guard !concerned.isEmpty else { return }
@@ -153,10 +174,23 @@ package final class RolloutDriver: Sendable {
     return nil
   }
 
-  private func drive(_ rollout: RolloutRecord, _ looks: inout RolloutLooks) async throws {
-    let report = try await report(of: rollout, &looks)
+  /// Decides and acts; false when the figures of the gates have to be asked for first.
+  private func drive(
+    _ rollout: RolloutRecord,
+    by figures: RolloutLooks.Figures
+  ) async throws -> Bool {
+    let report = figures.report
     let nodes = try await store.nodes(of: rollout)
-    switch RolloutMachine.decide(.init(rollout, nodes: nodes, report: report)) {
+    var decision = RolloutMachine.decide(.init(rollout, nodes: nodes, report: report))
+    switch (figures.age, decision) {
+    case (.current, _): break
+    // For its nodes, or for figures that failed before: newer ones change nothing about it.
+    case (_, .change(.rollBack(let code, _))) where code != RolloutMachine.tooFewTurns: break
+    case (.due, _): return false
+    case (.missing, .change(_)): decision = .wait("the figures of its gates")
+    case (.missing, .wait(_)): break
+    }
+    switch decision {
     case .wait(let waiting):
       if waiting != rollout.waiting || report != rollout.report {
         try await store.note(waiting: waiting, report: report, of: rollout)
@@ -180,26 +214,32 @@ package final class RolloutDriver: Sendable {
         ]
       )
     }
+    return true
   }
 
-  private func report(
+  /// Asks for the figures of the gates; the last ones when that fails.
+  private func figures(
     of rollout: RolloutRecord,
     _ looks: inout RolloutLooks
-  ) async throws -> GateReport? {
-    guard rollout.strategy.gates.minTurns > 0, rollout.state == .running else {
-      return rollout.report
+  ) async throws -> RolloutLooks.Figures {
+    var figures = looks.figures(of: rollout, within: .zero)
+    do {
+      let arms = try await gates.figures(of: rollout)
+      figures.report = GateJudge.judge(
+        baseline: arms.baseline,
+        candidate: arms.candidate,
+        by: rollout.strategy.gates
+      )
+      figures.age = .current
+    } catch let error where !(error is CancellationError) && !Task.isCancelled {
+      logger.warning(
+        "figures of gates not read",
+        metadata: ["rollout": "\(rollout.tenant)/\(rollout.name)", "error": "\(error)"]
+      )
+      figures.age = .missing
     }
-    if let last = looks.reports[rollout.id], last.at.duration(to: .now) < options.gateInterval {
-      return last.report
-    }
-    let figures = try await gates.figures(of: rollout)
-    let report = GateJudge.judge(
-      baseline: figures.baseline,
-      candidate: figures.candidate,
-      by: rollout.strategy.gates
-    )
-    looks.reports[rollout.id] = (.now, report)
-    return report
+    looks.reports[rollout.id] = (.now, figures)
+    return figures
   }
 
   private static func reason(_ change: RolloutChange) -> String {
@@ -224,11 +264,35 @@ package struct RolloutLooks: Sendable {
     var code: String?
   }
 
+  /// What the gates of a rollout said last.
+  struct Figures: Sendable {
+    enum Age: Sendable {
+      case current
+      /// They are to be asked for again.
+      case due
+      /// They could not be had: nothing goes on by older ones.
+      case missing
+    }
+
+    var report: GateReport?
+    var age: Age
+  }
+
   var digests: [RolloutID: [BindingID: Digest]] = [:]
   var told: [RolloutID: [String: (news: Told, at: ContinuousClock.Instant)]] = [:]
-  var reports: [RolloutID: (at: ContinuousClock.Instant, report: GateReport)] = [:]
+  var reports: [RolloutID: (at: ContinuousClock.Instant, figures: Figures)] = [:]
 
   package init() {}
+
+  /// What is known without asking.
+  func figures(of rollout: RolloutRecord, within interval: Duration) -> Figures {
+    guard rollout.strategy.gates.minTurns > 0 else {
+      return Figures(report: rollout.report, age: .current)
+    }
+    guard let last = reports[rollout.id] else { return Figures(report: rollout.report, age: .due) }
+    return last.at.duration(to: .now) < interval
+      ? last.figures : Figures(report: last.figures.report, age: .due)
+  }
 
   mutating func keep(_ active: Set<RolloutID>) {
     digests = digests.filter { active.contains($0.key) }

@@ -59,6 +59,9 @@ package enum RolloutMachine {
     case change(RolloutChange)
   }
 
+  /// The code of a rollout that is taken back because it waited too long for turns.
+  package static let tooFewTurns = "GATE_TIMEOUT"
+
   /// By then every replica has told what it knows of its nodes, in ms.
   package static let newsMS: Int64 = 10_000
 
@@ -75,6 +78,9 @@ package enum RolloutMachine {
         )
       )
     }
+    if let failure = failedGate(sight.report) {
+      return .change(.rollBack(code: "GATE_FAILED", message: failure))
+    }
     if sight.state == .paused { return .wait("somebody to resume it") }
     // One that was heard of just now may not have been asked about this step yet.
     let unconfirmed = sight.nodes.filter {
@@ -89,9 +95,6 @@ package enum RolloutMachine {
             "node \(lost.nodeID) did not confirm step \(sight.step + 1) within \(span(sight.strategy.nodeTimeoutMS))"
         )
       )
-    }
-    if let failure = failedGate(sight.report) {
-      return .change(.rollBack(code: "GATE_FAILED", message: failure))
     }
     let step = sight.strategy.steps[sight.step]
     guard let hold = step.holdMS else { return .wait("somebody to promote it") }
@@ -121,7 +124,7 @@ package enum RolloutMachine {
     case .rollback:
       return .change(
         .rollBack(
-          code: "GATE_TIMEOUT",
+          code: tooFewTurns,
           message:
             "only \(turns) of \(gates.minTurns) turns of both arms within \(span(gates.timeoutMS)) past the hold"
         )

@@ -78,6 +78,20 @@ struct PublicationWriter: Sendable {
       statements = []
       resources = try await resolved(group, on: connection)
     }
+    // Only a stored binding that is written itself can be one that is switched under a rollout.
+    let written = group.objects.contains { $0.key.kind == .binding && $0.version > 1 }
+    if group.rollout == nil, written {
+      let ids = resources.compactMap { entry -> BindingID? in
+        if case .binding(let binding) = entry.resource { binding.bindingID } else { nil }
+      }
+      let rows = try await connection.pipeline([
+        work(for: group.tenantID), RolloutBaselines.query(of: ids),
+      ])
+      resources = try RolloutBaselines(rows[1]).keeping(
+        resources,
+        removing: group.removed.map(\.key)
+      )
+    }
     let compiled = ResourceStatements(
       tenantID: group.tenantID,
       generation: generation ?? 0,

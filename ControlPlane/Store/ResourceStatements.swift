@@ -108,7 +108,8 @@ struct ResourceStatements: Sendable {
   }
 
   /// In columns and not as JSON, and each content once: these are the many rows of a publication. What
-  /// the changelog gets is `BindingResource` as `JSONEncoder` would write it.
+  /// the changelog gets is `BindingResource` as `JSONEncoder` would write it. A form that stays is of
+  /// the compiler that it was of.
   private func write(_ rows: [(ordinal: Int, binding: BindingResource)]) -> [SQL] {
     let ids = rows.map(\.binding.bindingID.uuid)
     let sections = rows.map { $0.binding.sectionDigests.map(\.hex).joined(separator: " ") }
@@ -130,7 +131,10 @@ struct ResourceStatements: Sendable {
           from r
           on conflict (tenant_id, binding_id) do update set digest = excluded.digest,
             content = excluded.content, section_digests = excluded.section_digests,
-            is_active = excluded.is_active, generation = excluded.generation
+            is_active = excluded.is_active,
+            generation = case when compiled_bindings.digest = excluded.digest
+              then least(compiled_bindings.generation, excluded.generation)
+              else excluded.generation end
         )
         insert into changelog (commit_id, ordinal, tenant_id, op, kind, key, resource)
         select \(commitID)::uuid, r.ordinal, \(tenantID.uuid)::uuid, 'put', 'binding',

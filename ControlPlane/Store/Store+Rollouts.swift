@@ -139,9 +139,21 @@ extension Store {
   }
 
   /// What an apply would meet: a binding among these that a rollout covers, or whose tiers it carries.
+  ///
+  /// - Parameter publication: bindings that it only switches on or off are in nobody's way.
   package func rolloutInTheWay(
-    of bindings: [BindingID]
+    of bindings: [BindingID],
+    in publication: Publication? = nil
   ) async throws -> (rollout: String, binding: String)? {
+    var bindings = bindings
+    if let publication, !bindings.isEmpty {
+      let arms = try await distribution.query(RolloutBaselines.query(of: bindings))
+      let switched = try RolloutBaselines(arms).switched(
+        by: publication.resources,
+        removing: publication.removed
+      )
+      bindings.removeAll { switched[$0] != nil }
+    }
     if bindings.isEmpty { return nil }
     let rows = try await distribution.query(
       """
@@ -156,14 +168,14 @@ extension Store {
     return try rows.first.map { (try $0.decode("name"), try $0.decode("slug")) }
   }
 
-  /// What both arms came to since the rollout began, over the turns that were stored.
+  /// What both arms came to since the rollout began, over the turns that were stored. Given up after
+  /// 3 s.
   package func armFigures(
     of rollout: RolloutRecord
   ) async throws -> (baseline: ArmFigures, candidate: ArmFigures) {
-    let rows = try await app.withTransaction(
-      settings: Self.settings(for: rollout.tenantID),
-      readOnly: true
-    ) { connection in
+    var settings = Self.settings(for: rollout.tenantID)
+    settings["statement_timeout"] = "3000"
+    let rows = try await app.withTransaction(settings: settings, readOnly: true) { connection in
       try await connection.query(
         SQL(
           """
@@ -173,21 +185,25 @@ extension Store {
             union all
             select binding_id, baseline_digest, false from rollout_candidates
             where tenant_id = \(rollout.tenantID.uuid) and rollout_id = \(rollout.id.uuid)),
+          judged as (
+            select a.is_candidate, t.turn_id, t.outcome
+            from turns t
+            join arms a on a.binding_id = t.binding_id and a.digest = t.binding_digest
+            where t.tenant_id = \(rollout.tenantID.uuid) and t.stored_at >= \(rollout.createdAt)
+              and t.outcome in ('replied', 'blocked', 'failed', 'abandoned')),
           calls as (
             select turn_id, sum(latency_ms) as latency, sum(coalesce(cost_pico_usd, 0)) as cost
             from llm_calls
             where tenant_id = \(rollout.tenantID.uuid) and created_at >= \(rollout.createdAt)
+              and turn_id in (select turn_id from judged)
             group by turn_id)
-          select a.is_candidate, count(*) as turns,
+          select t.is_candidate, count(*) as turns,
             count(*) filter (where t.outcome in ('failed', 'abandoned')) as errors,
             count(*) filter (where t.outcome = 'blocked') as blocks,
             coalesce(sum(c.latency), 0)::bigint as latency,
             coalesce(sum(c.cost), 0)::bigint as cost
-          from turns t
-          join arms a on a.binding_id = t.binding_id and a.digest = t.binding_digest
+          from judged t
           left join calls c on c.turn_id = t.turn_id
-          where t.tenant_id = \(rollout.tenantID.uuid) and t.stored_at >= \(rollout.createdAt)
-            and t.outcome in ('replied', 'blocked', 'failed', 'abandoned')
           group by 1
           """,
           name: "arm_figures"

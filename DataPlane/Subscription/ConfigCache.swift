@@ -122,17 +122,21 @@ package final class ConfigCache: ConfigurationReading {
     if let written { locked.withLock { $0.wrote(written) } }
   }
 
-  /// Adds a binding that was fetched; false when the answer is of another revision than is held, or the
-  /// binding was dropped meanwhile.
+  /// Adds a binding that was fetched; tells what was refused of it, and which change of the switches
+  /// has to be on disk before that may be told. nil when the answer is of another revision than is
+  /// held, or the binding was dropped meanwhile.
   func take(
     _ changes: Bindery_V1_Changes,
     asOf revision: Revision,
     isWanted: () -> Bool
-  ) -> Bool {
+  ) -> (rejected: [Bindery_V1_Rejection], change: Int)? {
     building.withLock { _ in
-      guard revision == image.revision, isWanted() else { return false }
-      let next = image.adding(changes)
-      return locked.withLock { $0.adopt(fetched: next, asOf: revision) }
+      guard revision == image.revision, isWanted() else { return nil }
+      let (next, rejected) = image.adding(changes)
+      return locked.withLock { state in
+        guard state.adopt(fetched: next, asOf: revision) else { return nil }
+        return (rejected: rejected, change: state.change)
+      }
     }
   }
 

@@ -136,11 +136,13 @@ extension ConfigImage {
     return (builder.image, builder.refused.map(\.wire) + builder.unreadable.map(\.wire), dropped)
   }
 
-  /// The image with what was fetched added.
-  package func adding(_ fetched: Bindery_V1_Changes) -> ConfigImage {
+  /// The image with what was fetched added, and what the node refuses of it.
+  package func adding(
+    _ fetched: Bindery_V1_Changes
+  ) -> (image: ConfigImage, rejected: [Bindery_V1_Rejection]) {
     var builder = ImageBuilder(self, isWhole: false)
     builder.apply([ReadChanges(fetched)])
-    return builder.image
+    return (builder.image, builder.refused.map(\.wire) + builder.unreadable.map(\.wire))
   }
 }
 

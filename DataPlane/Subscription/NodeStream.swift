@@ -17,6 +17,8 @@ package struct NodeStream: Sendable {
   private var machine: SubscriptionMachine
   private var leases = LeaseKeeper()
   private var outbox = WatchOutbox()
+  /// Refused of what was fetched; not told yet.
+  private var untold: (rejected: [Bindery_V1_Rejection], revision: Revision, change: Int)?
   private(set) var lastHeard: ContinuousClock.Instant
   /// True once the stream was good for something: the next try need not wait long.
   package private(set) var wasLive = false
@@ -70,8 +72,20 @@ package struct NodeStream: Sendable {
     dropped: Set<BindingID>,
     after change: Int
   ) {
+    // All that was fetched is dropped, and judged again when it is fetched again.
+    if batch.isWhole { untold = nil }
     outbox.acknowledge(batch.cursor.revision, rejected: rejected, after: change)
     if !dropped.isEmpty { outbox.subscribe(remove: dropped) }
+  }
+
+  /// LAZY: a part of what was fetched as of a revision is refused; told likewise.
+  package mutating func refused(
+    _ rejected: [Bindery_V1_Rejection],
+    asOf revision: Revision,
+    after change: Int
+  ) {
+    let all = ((untold?.rejected ?? []) + rejected).suffix(Self.rejectionLimit)
+    untold = (Array(all), revision, change)
   }
 
   /// A switch is in force; likewise.
@@ -120,7 +134,12 @@ package struct NodeStream: Sendable {
 
   /// What may be written now, when so many changes of the switches are on disk.
   package mutating func take(written: Int) -> [Bindery_V1_WatchRequest] {
-    outbox.take(written: written)
+    // Before that, the revision may be none of the stream's.
+    if machine.isLive, let news = untold {
+      untold = nil
+      outbox.refuse(news.rejected, asOf: news.revision, after: news.change)
+    }
+    return outbox.take(written: written)
   }
 
   /// How often a Status is due.

@@ -149,11 +149,15 @@ package final class SubscriptionClient<Client: Bindery_V1_Distribution.ClientPro
       let response = try await client.fetch(request: ClientRequest(message: request)) {
         try $0.message
       }
-      let isTaken = cache.take(response.changes, asOf: Revision(response.revision)) {
+      let revision = Revision(response.revision)
+      let taken = cache.take(response.changes, asOf: revision) {
         guard let stream else { return false }
         return self.stream.withLock { $0 === stream } && stream.serves(binding)
       }
-      if isTaken { break }
+      if let taken {
+        stream?.refused(taken.rejected, asOf: revision, after: taken.change)
+        break
+      }
     }
     return cache.image.binding(binding)
   }

@@ -26,6 +26,19 @@ struct WatchOutbox: Sendable {
     ack = (message, change)
   }
 
+  /// Tells of more that is refused, with what is acknowledged next if there is something.
+  mutating func refuse(
+    _ rejected: [Bindery_V1_Rejection],
+    asOf revision: Revision,
+    after change: Int
+  ) {
+    if ack == nil {
+      acknowledge(revision, rejected: rejected, after: change)
+    } else {
+      ack?.message.rejected += rejected
+    }
+  }
+
   mutating func acknowledge(_ tenant: TenantID, _ switchRevision: Revision, after change: Int) {
     controls[tenant] = (switchRevision, change)
   }

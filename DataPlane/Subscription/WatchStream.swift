@@ -72,6 +72,13 @@ final class WatchStream: Sendable {
     signal.yield()
   }
 
+  /// LAZY: tells what was refused of what was fetched.
+  func refused(_ rejected: [Bindery_V1_Rejection], asOf revision: Revision, after change: Int) {
+    if rejected.isEmpty { return }
+    state.withLock { $0.refused(rejected, asOf: revision, after: change) }
+    signal.yield()
+  }
+
   func serves(_ binding: BindingID) -> Bool { state.withLock { $0.serves(binding) } }
 
   func take() -> [Bindery_V1_WatchRequest] {

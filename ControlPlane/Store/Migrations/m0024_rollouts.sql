@@ -142,9 +142,39 @@ end $$;
 create trigger rollout_insert after insert on compiled_bindings
   referencing new table as changed_rows for each statement
   execute function refuse_under_rollout();
+-- Whether a binding is active is no part of its form, and changes while a rollout lasts.
+create function refuse_form_under_rollout() returns trigger language plpgsql as $$
+declare
+  v_rollout text;
+  v_binding text;
+begin
+  if current_setting('bindery.rollout', true) = 'ends'
+    or not exists (select from rollout_objects where tenant_id = bindery_tenant() and active)
+  then return null; end if;
+  select t.slug || '/' || r.name, t.slug || '/' || b.slug into v_rollout, v_binding
+  from changed_rows n
+  join old_rows o on o.tenant_id = n.tenant_id and o.binding_id = n.binding_id
+    and o.digest <> n.digest
+  join tenants t on t.id = n.tenant_id
+  join agent_bindings b on b.tenant_id = n.tenant_id and b.id = n.binding_id
+  join rollouts r on r.tenant_id = n.tenant_id and r.ended_at is null and (
+    exists (
+      select from rollout_candidates c
+      where c.tenant_id = r.tenant_id and c.rollout_id = r.id and c.binding_id = b.id)
+    or exists (
+      select from rollout_objects x
+      where x.tenant_id = r.tenant_id and x.rollout_id = r.id
+        and x.object_id in (b.human_id, b.team_id, b.agent_id)))
+  limit 1;
+  if found then
+    raise exception 'a rollout is under way' using errcode = 'BN024',
+      constraint = v_rollout || ' ' || v_binding;
+  end if;
+  return null;
+end $$;
 create trigger rollout_update after update on compiled_bindings
-  referencing new table as changed_rows for each statement
-  execute function refuse_under_rollout();
+  referencing old table as old_rows new table as changed_rows for each statement
+  execute function refuse_form_under_rollout();
 create trigger rollout_delete after delete on compiled_bindings
   referencing old table as changed_rows for each statement
   execute function refuse_under_rollout();

@@ -262,6 +262,46 @@ import Wire
     }
   }
 
+  @Test func `beyond the bindings that an invalidation names they take theirs along`() throws {
+    let state = ConfigState(
+      incarnation: incarnation,
+      revision: Revision(2),
+      resources: [.section(old), .binding(binding(old)), .section(new), candidate(500)]
+    )
+    let others = (0 ..< ChangeEncoder.nameLimit).map { _ in
+      ResourceKey.binding(tenant, BindingID(UUID()))
+    }
+    for (named, count) in [(others, 2), (Array(others.dropLast()), 0)] {
+      let position = DeltaPosition(
+        from: Revision(1),
+        state: state,
+        keys: [key],
+        named: named + [.binding(tenant, bindingID)],
+        subscribeSequence: 1
+      )
+      let content = try ChangeEncoder.delta(
+        position,
+        scope: WatchScope(mode: .lazy),
+        rejected: [:],
+        limit: ChangeEncoder.chunkBytes
+      )
+      let response = try Bindery_V1_WatchResponse(serializedBytes: content.frame.bytes)
+      let removed = response.invalidation.changes.removed
+      #expect(removed.count == count)
+      #expect(removed.isEmpty || Set(removed.map(\.kind)) == [.binding, .candidate])
+    }
+  }
+
+  @Test func `are not folded in without their sections`() {
+    let state = ConfigState(
+      incarnation: incarnation,
+      revision: Revision(1),
+      resources: [.section(old), .binding(binding(old))]
+    )
+    #expect(!state.holdsSections(of: commit(2, [candidate(500)])))
+    #expect(state.holdsSections(of: commit(2, [.section(new), candidate(500)])))
+  }
+
   @Test func `nodes of the same rollouts share frames, whatever else they are labelled with`()
     throws
   {

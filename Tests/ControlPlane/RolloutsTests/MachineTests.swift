@@ -148,6 +148,11 @@ import Testing
       message
         == "errors 3.00%, at most 2.00% beside a baseline of 1.00% (100 turns against 100)"
     )
+    var paused = failing
+    paused.state = .paused
+    #expect(code(paused) == "GATE_FAILED")
+    paused.report = sight(ArmFigures(turns: 100, errors: 2), heldMS: 0).report
+    #expect(waits(paused) == "somebody to resume it")
     // Too few turns say nothing, however bad they are.
     #expect(waits(sight(ArmFigures(turns: 9, errors: 9), heldMS: 10)) == "the hold of 1s")
   }

@@ -14,6 +14,9 @@ import Wire
 /// Figures that a test sets.
 private final class FakeGateSource: GateSource {
   private let arms = Mutex((baseline: ArmFigures(), candidate: ArmFigures()))
+  private let isDown = Mutex(false)
+
+  func fail() { isDown.withLock { $0 = true } }
 
   func set(baseline: ArmFigures, candidate: ArmFigures) {
     arms.withLock { $0 = (baseline, candidate) }
@@ -22,7 +25,8 @@ private final class FakeGateSource: GateSource {
   func figures(
     of rollout: RolloutRecord
   ) async throws -> (baseline: ArmFigures, candidate: ArmFigures) {
-    arms.withLock { $0 }
+    if isDown.withLock({ $0 }) { throw StoreError.corrupt(what: "figures") }
+    return arms.withLock { $0 }
   }
 }
 
@@ -215,7 +219,46 @@ private struct Replica {
     }
   }
 
-  @Test func `does nothing to one that is paused, but for a refusal`() async throws {
+  @Test func `goes on by no figures that it could not have, and protects all the same`()
+    async throws
+  {
+    try await withStore { fixture in
+      let shop = try await shop(fixture)
+      var strategy = steps(3)
+      strategy.gates.minTurns = 10
+      strategy.gates.maxMoreBlocks = 500
+      try await create(shop, strategy)
+      let replica = Replica(fixture.store)
+      let enough = ArmFigures(turns: 100)
+      replica.gates.set(baseline: enough, candidate: enough)
+      try await look(replica)
+      #expect(try await rollout(shop).step == 1)
+      replica.gates.fail()
+      try await look(replica)
+      let waiting = try await rollout(shop)
+      #expect(waiting.step == 1 && waiting.waiting == "the figures of its gates")
+      let digests = try await shop.store.candidateDigests(of: waiting)
+      let (binding, digest) = try #require(digests.first)
+      try replica.connect("edge-1", holds: waiting.revision)
+      replica.nodes.acknowledged(
+        "edge-1",
+        waiting.revision,
+        rejected: [
+          NodeRejection(
+            key: .candidate(waiting.tenantID, binding),
+            digest: digest,
+            code: "UNDECODABLE",
+            message: "no agent at /"
+          )
+        ]
+      )
+      try await look(replica)
+      #expect(try await rollout(shop).endCode == "NODE_REJECTED")
+    }
+  }
+
+  @Test func `does nothing to one that is paused, but for a refusal or a failed gate`() async throws
+  {
     try await withStore { fixture in
       let shop = try await shop(fixture)
       try await create(shop, steps(2))

@@ -212,6 +212,45 @@ import Testing
     }
   }
 
+  @Test func `leave their bindings to be switched on and off, and nothing else of them`()
+    async throws
+  {
+    try await withStore { fixture in
+      let shop = try await shop(fixture)
+      try await create(shop)
+      let before = try await bindings(shop)
+      let shown = try await candidates(shop)
+      func second(active: Bool, host: String) -> AuthoredDocument {
+        AuthoredShop.document(
+          .binding,
+          "second",
+          [
+            "human": "asha", "team": "desk", "agent": "runtime", "is_active": .bool(active),
+            "routes": ["web": [.string(host)]],
+          ]
+        )
+      }
+      #expect(
+        await code { try await shop.apply([second(active: false, host: "moved.example")]) }
+          == "UNDER_ROLLOUT"
+      )
+      for active in [false, true, false] {
+        let document = second(active: active, host: "two.example")
+        let options = ApplyOptions(author: "tests", reason: "")
+        _ = try await shop.publisher.apply([document], options: options, dryRun: true)
+        #expect(try await shop.apply([document]).stored)
+        let now = try await bindings(shop)
+        #expect(now.count { !$0.isActive } == (active ? 0 : 1))
+        #expect(Set(now.map(\.digest)) == Set(before.map(\.digest)))
+        #expect(try await candidates(shop) == shown)
+      }
+      try await shop.store.change(try await rollout(shop), .promote, author: "t", reason: "")
+      let after = try await bindings(shop)
+      #expect(Set(after.map(\.digest)) == Set(shown.map(\.digest)))
+      #expect(after.count { !$0.isActive } == 1)
+    }
+  }
+
   @Test func `refuse what they can't carry, and store nothing of it`() async throws {
     try await withStore { fixture in
       let shop = try await shop(fixture)

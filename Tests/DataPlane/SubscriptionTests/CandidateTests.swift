@@ -232,6 +232,19 @@ import WireMapping
     #expect(name(elsewhere, "anyone") == "old" && elsewhere.resumable == nil)
   }
 
+  @Test func `a lazy node tells what it refuses of what it fetched`() throws {
+    let (old, new) = (try form("old"), try form("new"))
+    let image = ConfigImage().applying(batch(1, [], isWhole: true)).image
+    var fetched = Bindery_V1_Changes()
+    for section in old.sections { fetched.put(.section(section)) }
+    fetched.put(.binding(old.compiled))
+    fetched.put(.candidate(candidate(new, 10_000)))
+    let (next, rejected) = image.adding(fetched)
+    #expect(rejected.map(\.code) == ["MISSING_SECTION"])
+    #expect(rejected.first?.key.kind == .candidate)
+    #expect(name(next, "anyone") == "old")
+  }
+
   @Test func `a lazy node drops it with its binding`() throws {
     let (old, new) = (try form("old"), try form("new"))
     let put = new.sections.map { ConfigResource.section($0) } + [.candidate(candidate(new, 10_000))]

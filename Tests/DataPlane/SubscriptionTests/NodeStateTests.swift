@@ -143,6 +143,21 @@ import WireMapping
     #expect(outbox.take(written: 2).map(\.ack.control.switchRevision) == [7])
   }
 
+  @Test func `what was fetched and refused goes with the next acknowledgement, or alone`() {
+    var outbox = WatchOutbox()
+    var rejection = Bindery_V1_Rejection()
+    rejection.code = "UNDECODABLE"
+    outbox.refuse([rejection], asOf: Revision(6), after: 0)
+    let alone = outbox.take(written: 0).map(\.ack)
+    #expect(alone.map(\.revision) == [6] && alone.allSatisfy { $0.applied })
+    #expect(alone.flatMap(\.rejected).map(\.code) == ["UNDECODABLE"])
+    outbox.acknowledge(Revision(8), rejected: [], after: 1)
+    outbox.refuse([rejection], asOf: Revision(7), after: 0)
+    #expect(outbox.take(written: 0).isEmpty)
+    let both = outbox.take(written: 1).map(\.ack)
+    #expect(both.map(\.revision) == [8] && both.flatMap(\.rejected).count == 1)
+  }
+
   @Test func `a binding counts as subscribed from the next Subscribe until it is dropped`() {
     var outbox = WatchOutbox()
     let (first, second) = (BindingID(UUID()), BindingID(UUID()))

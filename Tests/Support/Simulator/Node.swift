@@ -358,8 +358,16 @@ final class Node {
           guard self.link === link, Revision(answer.revision) == self.state.image.revision,
             self.stream?.serves(wanted.binding) == true
           else { return }
-          let image = self.state.image.adding(answer.changes)
+          let (image, rejected) = self.state.image.adding(answer.changes)
           if self.state.adopt(fetched: image, asOf: Revision(answer.revision)) {
+            if !rejected.isEmpty {
+              self.stream?.refused(
+                rejected,
+                asOf: Revision(answer.revision),
+                after: self.state.change
+              )
+              self.flush(sim)
+            }
             sim.trace { "node \(self.number) holds \(wanted.binding) as of \(answer.revision)" }
             try sim.checker.holds(self, sim)
           }
