@@ -38,13 +38,20 @@ extension Store {
       generation: publication.generation
     )
     let made = try await retryingLostRaces {
-      try await app.withTransaction(settings: writer.auditSettings) {
+      let settings = writer.auditSettings.merging(Self.patience(publication)) { $1 }
+      return try await app.withTransaction(settings: settings) {
         try await carryOut(publication, groups, writer, on: $0)
       }
     }
     guard let made else { return try await currentRevision() }
     await announce(made)
     return made.revision
+  }
+
+  /// Statements write up to a whole publication: a large one may take longer than others' may.
+  private static func patience(_ publication: Publication) -> [String: String] {
+    publication.objects.count + publication.resources.count > 2_000
+      ? ["statement_timeout": "300000"] : [:]
   }
 
   /// Keeps other publications of tenants waiting, has one made, which none can be faster than, and
