@@ -31,6 +31,16 @@ struct ResourceRow: Encodable {
     self.resource = json?.text
   }
 
+  /// A binding that gets its form otherwise than by `ResourceStatements`: at the end of a rollout.
+  init(promoted binding: BindingResource, ordinal: Int) throws {
+    self.ordinal = ordinal
+    op = "put"
+    tenant = binding.tenantID.uuid
+    kind = "binding"
+    key = [binding.bindingID.description]
+    resource = try JSONText.encode(binding).text
+  }
+
   init?(remove key: ResourceKey, ordinal: Int) {
     guard let key = Self.columns(of: key) else { return nil }
     self.ordinal = ordinal

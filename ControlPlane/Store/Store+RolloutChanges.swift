@@ -307,8 +307,11 @@ private struct RolloutWork {
   private func log(put: [ConfigResource], removed: [ResourceKey]) async throws {
     let rows =
       removed.enumerated().compactMap { ResourceRow(remove: $1, ordinal: $0) }
-      + (try put.enumerated().compactMap {
-        try ResourceRow(put: $1, ordinal: removed.count + $0)
+      + (try put.enumerated().compactMap { (place, resource) -> ResourceRow? in
+        if case .binding(let binding) = resource {
+          return try ResourceRow(promoted: binding, ordinal: removed.count + place)
+        }
+        return try ResourceRow(put: resource, ordinal: removed.count + place)
       })
     _ = try await connection.pipeline(try writer.log(rows))
   }

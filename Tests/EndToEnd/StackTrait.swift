@@ -84,8 +84,8 @@ extension Stack {
   }
 
   /// Applies a folder or file, and waits until so many nodes serve the new revision.
-  nonisolated func apply(_ path: URL, nodes count: Int) async throws {
-    let answer = try await tool().json(["apply", "-y", "-f", path.path])
+  nonisolated func apply(_ path: URL, nodes count: Int, _ options: [String] = []) async throws {
+    let answer = try await tool().json(["apply", "-y", "-f", path.path] + options)
     try require(answer["applied"] == true, "not applied: \(answer)")
     try await waitUntil("\(count) nodes have it", within: .seconds(20)) {
       let nodes = try await tool().json(["nodes"])["nodes"]?.arrayValue ?? []

@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -108,6 +109,8 @@ enum HTTPExchange {
         // Nobody knows how much of it was read.
         return .broken
       }
+    } catch let error as IOError where !hasHead && ![ECONNRESET, EPIPE].contains(error.errnoCode) {
+      return .unreachable("it was refused or got no answer")
     } catch let error as NIOConnectionError {
       return .unreachable(
         error.connectionErrors.isEmpty ? "the name is unknown" : "it was refused or got no answer"
