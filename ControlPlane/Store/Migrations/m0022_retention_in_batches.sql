@@ -91,6 +91,8 @@ begin
   named as (
     select tenant_id, unnest(section_digests) as digest from compiled_bindings
     union
+    select tenant_id, unnest(section_digests) as digest from rollout_candidates where active
+    union
     select l.tenant_id, d.digest
     from changelog l, jsonb_array_elements_text(l.resource->'sectionDigests') as d (digest)
     where l.kind in ('binding', 'candidate') and l.op = 'put' and l.ctid not in (select place from gone)
@@ -151,6 +153,8 @@ begin
   select revision into v_seen from revision_line;
   with named as (
     select tenant_id, unnest(section_digests) as digest from compiled_bindings
+    union
+    select tenant_id, unnest(section_digests) as digest from rollout_candidates where active
     union
     select l.tenant_id, d.digest
     from changelog l, jsonb_array_elements_text(l.resource->'sectionDigests') as d (digest)
