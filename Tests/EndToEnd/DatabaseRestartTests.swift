@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import Glibc
 import Scenario
+import Synchronization
 import Testing
 
 /// Authors who keep applying while the database is stopped, cut short and killed under the daemon.
@@ -100,13 +101,11 @@ struct `Applies over restarts of the database` {
   }
 }
 
-private final class Flag: @unchecked Sendable {
-  // Guarded by the lock.
-  private let lock = NSLock()
-  private var value = false
+private final class Flag: Sendable {
+  private let value = Mutex(false)
 
-  var isSet: Bool { lock.withLock { value } }
-  func set() { lock.withLock { value = true } }
+  var isSet: Bool { value.withLock { $0 } }
+  func set() { value.withLock { $0 = true } }
 }
 
 /// The server that a control plane has started, by PostgreSQL's own means.
